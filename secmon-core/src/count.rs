@@ -1,0 +1,301 @@
+//! The counters: the deterministic half of all rules, with signals and ticks as the only input.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::group::Group;
+use crate::incident::{Change, ChangeKind, Detection, Incident, State, Tally};
+use crate::rules::{Counter, Detections, Found, Input, Signal};
+use crate::ruleset::{ActiveRule, Ruleset};
+use crate::window::Bounded;
+use crate::{Error, Result};
+
+/// The memory of all rules of a ruleset.
+///
+/// ```
+/// use secmon_core::parse::{Context, LineFormat};
+/// use secmon_core::{Counters, Ruleset};
+///
+/// let ruleset = Ruleset::builtin();
+/// let mut counters = Counters::new(&ruleset);
+/// let cx = Context::new("2026-11-20T00:00:00Z".parse().unwrap());
+/// for seq in 0..5 {
+///     let line = "Nov 19 03:10:00 web-1 sshd[42]: Failed password for root from 203.0.113.7 port 51234 ssh2";
+///     let prepared = ruleset.prepare(line, LineFormat::Detect, &cx);
+///     counters.event("scan", seq, &prepared);
+/// }
+/// let incidents = counters.incidents();
+/// assert_eq!((incidents.len(), incidents[0].count), (1, 5));
+/// ```
+#[derive(Debug)]
+pub struct Counters {
+    rules: Vec<Running>,
+    /// In a scan a group stays one incident to the end, whatever recovers.
+    keep_open: bool,
+    touched: BTreeSet<(usize, Group)>,
+}
+
+#[derive(Debug)]
+struct Running {
+    rule: ActiveRule,
+    counter: Box<dyn Counter>,
+    tallies: Bounded<Tally>,
+    dirty: bool,
+}
+
+/// The saved memory of one rule.
+#[derive(Clone, Debug)]
+pub struct RuleState {
+    /// Id of the rule.
+    pub rule: String,
+    /// Hash of its kind and settings: state of other settings is not taken back.
+    pub settings: [u8; 32],
+    /// The memory, as JSON.
+    pub state: String,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Saved<T> {
+    counter: serde_json::Value,
+    tallies: T,
+}
+
+impl Counters {
+    /// Empty memory, for a scan: a group stays one incident to the end.
+    pub fn new(ruleset: &Ruleset) -> Self {
+        Self { keep_open: true, ..Self::live(ruleset) }
+    }
+
+    /// Empty memory of a service.
+    pub(crate) fn live(ruleset: &Ruleset) -> Self {
+        let running = |rule: &ActiveRule| Running {
+            rule: rule.clone(),
+            counter: rule.kind().counter(),
+            tallies: Bounded::default(),
+            dirty: false,
+        };
+        Self {
+            rules: ruleset.rules().map(running).collect(),
+            keep_open: false,
+            touched: BTreeSet::new(),
+        }
+    }
+
+    /// Counts the signals of a prepared event that stands at this place of the stream.
+    pub fn event(&mut self, stream: &str, seq: u64, prepared: &crate::Prepared) -> Vec<Detection> {
+        let mut found = Vec::new();
+        for signal in &prepared.signals {
+            found.extend(self.signal(stream, seq, signal).0);
+        }
+        found
+    }
+
+    /// Counts a signal.
+    pub(crate) fn signal(
+        &mut self,
+        stream: &str,
+        seq: u64,
+        signal: &Signal,
+    ) -> (Vec<Detection>, Vec<Change>) {
+        let at = signal.rule as usize;
+        let Some(running) = self.rules.get_mut(at) else { return Default::default() };
+        running.dirty = true;
+        let time = signal.time.timestamp_micros();
+        let open = running.tallies.update(&signal.group, time, |tally| {
+            tally.add(time, signal.weight, seq);
+            tally.open.is_some()
+        });
+        if open && signal.weight > 0 {
+            self.touched.insert((at, signal.group.clone()));
+        }
+        let mut out = Detections::default();
+        running.counter.count(Input::Signal(signal), &mut out);
+        self.fold(at, stream, seq, out)
+    }
+
+    /// Lets time pass for all rules.
+    pub(crate) fn tick(
+        &mut self,
+        stream: &str,
+        seq: u64,
+        now: DateTime<Utc>,
+    ) -> (Vec<Detection>, Vec<Change>) {
+        let mut all = (Vec::new(), Vec::new());
+        for at in 0..self.rules.len() {
+            let Some(running) = self.rules.get_mut(at) else { continue };
+            let mut out = Detections::default();
+            running.counter.count(Input::Tick(now), &mut out);
+            let horizon = (now - running.rule.kind().horizon).timestamp_micros();
+            running.tallies.forget_before(horizon);
+            let (detections, changes) = self.fold(at, stream, seq, out);
+            all.0.extend(detections);
+            all.1.extend(changes);
+        }
+        all
+    }
+
+    /// Folds what a rule found into its incidents.
+    fn fold(
+        &mut self,
+        at: usize,
+        stream: &str,
+        seq: u64,
+        out: Detections,
+    ) -> (Vec<Detection>, Vec<Change>) {
+        let mut all = (Vec::new(), Vec::new());
+        let Some(running) = self.rules.get_mut(at) else { return all };
+        for found in out.found {
+            let (kind, time, group, level) = match found {
+                Found::Fired { time, group, level } => (None, time, group, level),
+                Found::Recovered { .. } if self.keep_open => continue,
+                Found::Recovered { time, group } => {
+                    (Some(ChangeKind::Recovered), time, group, running.rule.level())
+                }
+            };
+            let id = detection_id(running.rule.id(), &group, stream, seq);
+            let rule = &running.rule;
+            let change = running.tallies.update(&group, time.timestamp_micros(), |tally| {
+                let change = match (kind, tally.open) {
+                    (Some(_), None) => return None,
+                    (Some(kind), Some(_)) => kind,
+                    (None, None) => {
+                        tally.open = Some((id, level));
+                        ChangeKind::Opened
+                    }
+                    (None, Some((opened, before))) if level > before => {
+                        tally.open = Some((opened, level));
+                        ChangeKind::Raised
+                    }
+                    (None, Some(_)) => return None,
+                };
+                let mut incident = incident(rule, &group, tally)?;
+                if kind.is_some() {
+                    incident.state = State::Closed;
+                    *tally = Tally::default();
+                }
+                Some(Change { kind: change, incident })
+            });
+            if kind.is_none() {
+                let (rule, title) = (rule.id().to_owned(), rule.title().to_owned());
+                all.0.push(Detection { id, rule, title, level, time, group: group.clone(), seq });
+            }
+            if let Some(change) = change {
+                match change.kind {
+                    ChangeKind::Recovered => self.touched.remove(&(at, group)),
+                    _ => self.touched.insert((at, group)),
+                };
+                all.1.push(change);
+            }
+        }
+        all
+    }
+
+    /// The open incidents that changed since this was asked last, as they are now.
+    pub(crate) fn take_touched(&mut self) -> Vec<Incident> {
+        let touched = std::mem::take(&mut self.touched);
+        let now = |(at, group): (usize, Group)| {
+            let running = self.rules.get(at)?;
+            incident(&running.rule, &group, running.tallies.get(&group)?)
+        };
+        touched.into_iter().filter_map(now).collect()
+    }
+
+    /// All open incidents, ordered by first signal, rule and group.
+    pub fn incidents(&self) -> Vec<Incident> {
+        let mut all = Vec::new();
+        for running in &self.rules {
+            let tallies = running.tallies.sorted();
+            all.extend(tallies.into_iter().filter_map(|(group, tally)| incident(&running.rule, group, tally)));
+        }
+        all.sort_by(|a, b| (a.first, &a.rule, &a.group).cmp(&(b.first, &b.rule, &b.group)));
+        all
+    }
+
+    /// How many groups were dropped because of budgets.
+    pub fn evicted(&self) -> u64 {
+        self.rules.iter().map(|running| running.tallies.evicted()).sum()
+    }
+
+    /// Forgets that an incident is open, because somebody closed it.
+    pub(crate) fn close(&mut self, rule: &str, group: &Group) {
+        if let Some(running) = self.rules.iter_mut().find(|running| running.rule.id() == rule) {
+            running.tallies.remove(group);
+            running.dirty = true;
+        }
+    }
+
+    /// The memory of the rules that counted something since this was asked last.
+    pub(crate) fn take_dirty(&mut self) -> Result<Vec<RuleState>> {
+        let dirty = |running: &mut Running| std::mem::take(&mut running.dirty).then(|| running.save());
+        self.rules.iter_mut().filter_map(dirty).collect()
+    }
+
+    /// The memory of all rules.
+    pub(crate) fn save_all(&self) -> Result<Vec<RuleState>> {
+        self.rules.iter().map(Running::save).collect()
+    }
+
+    /// Takes saved memory back; state of rules that are gone or have other settings is left out.
+    pub(crate) fn restore(&mut self, saved: &RuleState) -> Result<()> {
+        let running = self.rules.iter_mut().find(|running| {
+            running.rule.id() == saved.rule && running.rule.settings_hash() == saved.settings
+        });
+        let Some(running) = running else { return Ok(()) };
+        let failed = |error: serde_json::Error| Error::State {
+            rule: saved.rule.clone(),
+            reason: error.to_string(),
+        };
+        let state: Saved<Bounded<Tally>> = serde_json::from_str(&saved.state).map_err(failed)?;
+        running.counter.load(state.counter).map_err(failed)?;
+        running.tallies = state.tallies;
+        Ok(())
+    }
+}
+
+impl Running {
+    fn save(&self) -> Result<RuleState> {
+        let failed = |error: serde_json::Error| Error::State {
+            rule: self.rule.id().into(),
+            reason: error.to_string(),
+        };
+        let counter = self.counter.save().map_err(failed)?;
+        let saved = Saved { counter, tallies: &self.tallies };
+        Ok(RuleState {
+            rule: self.rule.id().into(),
+            settings: self.rule.settings_hash(),
+            state: serde_json::to_string(&saved).map_err(failed)?,
+        })
+    }
+}
+
+fn incident(rule: &ActiveRule, group: &Group, tally: &Tally) -> Option<Incident> {
+    let (id, level) = tally.open?;
+    Some(Incident {
+        id,
+        rule: rule.id().into(),
+        title: rule.title().into(),
+        level,
+        state: State::Open,
+        group: group.clone(),
+        count: tally.count,
+        first: DateTime::from_timestamp_micros(tally.first)?,
+        last: DateTime::from_timestamp_micros(tally.last)?,
+        evidence: tally.evidence(),
+    })
+}
+
+/// The first half of SHA-256 over rule, group, stream and place.
+fn detection_id(rule: &str, group: &Group, stream: &str, seq: u64) -> u128 {
+    let hash = Sha256::new_with_prefix(rule)
+        .chain_update([0])
+        .chain_update(group.as_json())
+        .chain_update([0])
+        .chain_update(stream)
+        .chain_update([0])
+        .chain_update(seq.to_be_bytes())
+        .finalize();
+    hash.first_chunk().map_or(0, |half| u128::from_be_bytes(*half))
+}

@@ -1,0 +1,86 @@
+//! Writes JSON as RFC 8785 demands, by hand: a record's body is hashed as it is written here.
+
+use std::fmt::{Display, Write as _};
+
+/// The greatest integer that every JSON reader holds exactly, 2^53 − 1.
+const SAFE: i64 = (1 << 53) - 1;
+
+/// Whether a JSON number can carry the integer without loss.
+pub(crate) fn is_safe(value: i64) -> bool {
+    (-SAFE..=SAFE).contains(&value)
+}
+
+/// Appends an integer.
+pub(crate) fn push_int(out: &mut String, value: i64) {
+    let mut digits = [0_u8; 20];
+    let mut at = digits.len();
+    let mut rest = value.unsigned_abs();
+    loop {
+        at -= 1;
+        if let (Some(digit), Ok(last)) = (digits.get_mut(at), u8::try_from(rest % 10)) {
+            *digit = b'0' + last;
+        }
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if value < 0 {
+        out.push('-');
+    }
+    out.extend(digits.get(at..).unwrap_or_default().iter().map(|digit| char::from(*digit)));
+}
+
+/// Appends what a value displays, unescaped.
+pub(crate) fn push_display(out: &mut String, value: impl Display) {
+    // A String never refuses a write.
+    let _ = write!(out, "{value}");
+}
+
+/// Appends a string in quotes, escaped as RFC 8785 section 3.2.2.2 says.
+pub(crate) fn push_str(out: &mut String, text: &str) {
+    out.push('"');
+    push_escaped(out, text);
+    out.push('"');
+}
+
+/// Appends a string escaped, without quotes.
+pub(crate) fn push_escaped(out: &mut String, text: &str) {
+    let mut clean = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.push_str(text.get(clean..at).unwrap_or_default());
+        clean = at + 1;
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            0x08 => out.push_str("\\b"),
+            0x09 => out.push_str("\\t"),
+            0x0A => out.push_str("\\n"),
+            0x0C => out.push_str("\\f"),
+            0x0D => out.push_str("\\r"),
+            control => push_display(out, format_args!("\\u{control:04x}")),
+        }
+    }
+    out.push_str(text.get(clean..).unwrap_or_default());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_and_strings_are_canonical() {
+        let mut out = String::new();
+        for value in [0, 7, -1, i64::MAX, i64::MIN] {
+            push_int(&mut out, value);
+            out.push(' ');
+        }
+        assert_eq!(out, "0 7 -1 9223372036854775807 -9223372036854775808 ");
+        out.clear();
+        push_str(&mut out, "a\"\\\u{8}\t\n\u{c}\r\u{1b}\u{7f}é\u{2028}😀");
+        assert_eq!(out, "\"a\\\"\\\\\\b\\t\\n\\f\\r\\u001b\u{7f}é\u{2028}😀\"");
+    }
+}

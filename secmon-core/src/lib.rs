@@ -1,0 +1,22 @@
+//! secmon-core.
+mod count;
+mod error;
+mod event;
+mod group;
+mod incident;
+mod monitor;
+mod ruleset;
+mod json;
+pub mod rules;
+pub mod seal;
+mod span;
+mod window;
+pub use self::group::Group;
+pub use self::incident::{Change, ChangeKind, Detection, Incident, State};
+pub use self::monitor::{Batch, Monitor, Record, SignalLog, Step, When, event_of};
+pub use self::ruleset::{ActiveRule, Builder, Prepared, Ruleset};
+pub use self::span::parse_span;
+pub mod parse;
+pub use self::count::{Counters, RuleState};
+pub use self::error::{Error, Result};
+pub use self::event::{Event, Field, Level, Name, Sources, Value, fields};

@@ -1,0 +1,408 @@
+//! `Monitor`: the pure pipeline behind preparation. Seals, counts, and seals what was derived.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::count::{Counters, RuleState};
+use crate::event::{Event, Level, Value, fields};
+use crate::group::Group;
+use crate::incident::{Change, ChangeKind, Detection, Incident};
+use crate::rules::Signal;
+use crate::ruleset::{Prepared, Ruleset};
+use crate::seal::{Checkpoint, Envelope, Head, KeyFile, Sealer, encode, expires};
+use crate::{Error, Result};
+
+/// An event from the future counts as one of now: a clock that is wrong blinds nobody.
+const MOST_AHEAD: TimeDelta = TimeDelta::minutes(2);
+
+/// The pure pipeline: takes prepared events one by one, and gives what must be committed as one
+/// [`Batch`]. How the input is cut into batches changes nothing but ids and sealing times.
+///
+/// ```
+/// use secmon_core::seal::{Sealer, StreamKeys};
+/// use secmon_core::{Monitor, Ruleset};
+///
+/// let ruleset = Ruleset::builtin();
+/// let now = "2026-11-20T00:00:00Z".parse().unwrap();
+/// let sealer = Sealer::create("demo/0a", &StreamKeys::from_bytes([1; 32], [2; 32]))?;
+/// let mut monitor = Monitor::new(ruleset.clone(), sealer);
+/// let batch = monitor.take(ruleset.prepare_lines(["hello", "world"], now), now, [3; 32]);
+/// assert_eq!(batch.records.len(), 2);
+/// # Ok::<(), secmon_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Monitor {
+    ruleset: Ruleset,
+    sealer: Sealer,
+    counters: Counters,
+    /// How many batches went into the signal log.
+    logged: u64,
+}
+
+/// What a [`Monitor`] is asked to do in one batch, in this order.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// What the writer itself says, with its category (`secmon.*`).
+    pub announce: Option<(&'static str, Event)>,
+    /// Events to seal and count.
+    pub events: Vec<Prepared>,
+    /// Whether time passes for the rules; it does before each checkpoint.
+    pub tick: bool,
+    /// Whether a checkpoint ends the batch.
+    pub checkpoint: When,
+}
+
+/// When a checkpoint ends a batch.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum When {
+    /// Not now.
+    #[default]
+    Never,
+    /// If an incident of level high or more opened or rose in it.
+    OnHighIncident,
+    /// In any case.
+    Always,
+}
+
+/// What one commit must hold, whole or not at all.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The records, in their order.
+    pub records: Vec<Record>,
+    /// The places of the records of the events that were given, in the order of the events.
+    pub events: Vec<u64>,
+    /// What the rules were told, for replay.
+    pub signals: SignalLog,
+    /// What the rules found.
+    pub detections: Vec<Detection>,
+    /// What became of incidents; each incident once, as it is at the end.
+    pub changes: Vec<Change>,
+    /// The checkpoint, if one ends the batch.
+    pub checkpoint: Option<Checkpoint>,
+    /// The stream's state behind the batch.
+    pub head: Head,
+    /// How many batches went into the signal log.
+    pub logged: u64,
+}
+
+/// A sealed record, with the indexed copies of what its body says.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Its index in the stream.
+    pub seq: u64,
+    /// Time of the event, µs.
+    pub time: i64,
+    /// When it was sealed, µs.
+    pub at: i64,
+    /// The day on which it expires, since 1970.
+    pub expires: i64,
+    /// The event's level.
+    pub level: Level,
+    /// `event`, or what the writer itself says (`secmon.*`).
+    pub category: &'static str,
+    /// Text of `host.name`.
+    pub host: Option<String>,
+    /// Text of `source.ip`.
+    pub source_ip: Option<String>,
+    /// Text of `user.name`.
+    pub user: Option<String>,
+    /// Text of `event.action`.
+    pub action: Option<String>,
+    /// Text of `event.outcome`.
+    pub outcome: Option<String>,
+    /// The body.
+    pub body: String,
+    /// Hash of the body as a leaf.
+    pub leaf: [u8; 32],
+    /// The MAC.
+    pub mac: [u8; 32],
+}
+
+/// What the rules were told in one batch, for replay.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct SignalLog {
+    entries: Vec<Entry>,
+}
+
+impl SignalLog {
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(untagged)]
+enum Entry {
+    /// Rule id, record, time, group, value, weight.
+    Signal(String, u64, i64, Group, Option<Value>, u32),
+    Tick(i64, u64),
+}
+
+impl Monitor {
+    /// For a stream that begins, or goes on with empty memory.
+    pub fn new(ruleset: Ruleset, sealer: Sealer) -> Self {
+        let counters = Counters::live(&ruleset);
+        Self { ruleset, sealer, counters, logged: 0 }
+    }
+
+    /// Takes back the memory that rules had when batch `logged` of the signal log was written.
+    pub fn restore(&mut self, states: &[RuleState], logged: u64) -> Result<()> {
+        self.logged = logged;
+        states.iter().try_for_each(|state| self.counters.restore(state))
+    }
+
+    /// Counts a batch of the signal log again; what it finds was committed then. Only rules for which
+    /// `wanted` says yes are told.
+    pub fn replay(&mut self, log: &SignalLog, wanted: impl Fn(&str) -> bool) {
+        let stream = self.sealer.origin().to_owned();
+        for entry in &log.entries {
+            match entry {
+                Entry::Signal(id, seq, time, group, value, weight) => {
+                    let rule = self.ruleset.rules().position(|rule| rule.id() == id);
+                    let rule = rule.filter(|_| wanted(id)).and_then(|rule| u32::try_from(rule).ok());
+                    let time = DateTime::from_timestamp_micros(*time);
+                    let (Some(rule), Some(time)) = (rule, time) else { continue };
+                    let (group, value) = (group.clone(), value.clone());
+                    let signal = Signal { time, group, value, weight: *weight, rule };
+                    self.counters.signal(&stream, *seq, &signal);
+                }
+                Entry::Tick(time, seq) => {
+                    if let Some(time) = DateTime::from_timestamp_micros(*time) {
+                        self.counters.tick(&stream, *seq, time);
+                    }
+                }
+            }
+        }
+        self.counters.take_touched();
+    }
+
+    /// Seals and counts events. `seed` are 32 random bytes, of which ids are made.
+    pub fn take(&mut self, events: Vec<Prepared>, now: DateTime<Utc>, seed: [u8; 32]) -> Batch {
+        self.step(Step { events, ..Step::default() }, now, seed)
+    }
+
+    /// Takes a whole step: what the writer itself says, events, time that passes, a checkpoint.
+    pub fn step(&mut self, step: Step, now: DateTime<Utc>, seed: [u8; 32]) -> Batch {
+        let mut work = Work::new(step.events.len(), seed);
+        if let Some((category, event)) = &step.announce {
+            self.seal(&mut work, category, event, now);
+        }
+        for prepared in step.events {
+            let seq = self.seal(&mut work, "event", &prepared.event, now);
+            work.batch_events.push(seq);
+            for mut signal in prepared.signals {
+                signal.time = signal.time.min(now + MOST_AHEAD);
+                let (detections, changes) = self.counters.signal(self.sealer.origin(), seq, &signal);
+                work.log(&self.ruleset, seq, signal);
+                self.derive(&mut work, detections, changes, now);
+            }
+        }
+        let checkpoint = match step.checkpoint {
+            When::Never => false,
+            When::OnHighIncident => work.changes.iter().any(|change| {
+                change.kind != ChangeKind::Recovered && change.incident.level >= Level::High
+            }),
+            When::Always => true,
+        };
+        if step.tick || checkpoint {
+            let seq = self.sealer.head().tree.size();
+            let (detections, changes) = self.counters.tick(self.sealer.origin(), seq, now);
+            work.entries.push(Entry::Tick(now.timestamp_micros(), seq));
+            self.derive(&mut work, detections, changes, now);
+        }
+        let checkpoint = checkpoint.then(|| self.sealer.checkpoint());
+        self.finish(work, checkpoint)
+    }
+
+    /// What the writer says of the rules in use, to be sealed as `secmon.rules`.
+    pub fn rules_event(&self, now: DateTime<Utc>) -> Event {
+        let mut event = Event::new(now);
+        let hash: String = self.ruleset.hash().iter().map(|byte| format!("{byte:02x}")).collect();
+        let ids: Vec<&str> = self.ruleset.rules().map(|rule| rule.id()).collect();
+        event.set(fields::EVENT_KIND, "state");
+        event.set(fields::EVENT_ACTION, "rules_loaded");
+        event.set("secmon.rules.hash", hash);
+        event.set("secmon.rules.ids", ids);
+        event
+    }
+
+    /// Takes rules into use from the next event on; rules whose id, kind and settings stay keep their
+    /// memory.
+    pub fn set_rules(&mut self, ruleset: Ruleset) -> Result<()> {
+        let mut counters = Counters::live(&ruleset);
+        for state in self.counters.save_all()? {
+            counters.restore(&state)?;
+        }
+        self.ruleset = ruleset;
+        self.counters = counters;
+        Ok(())
+    }
+
+    /// Forgets that an incident is open, because somebody closed it: the next detection opens another.
+    pub fn close_incident(&mut self, rule: &str, group: &Group) {
+        self.counters.close(rule, group);
+    }
+
+    /// The memory of the rules that counted something since this was asked last.
+    pub fn take_dirty(&mut self) -> Result<Vec<RuleState>> {
+        self.counters.take_dirty()
+    }
+
+    /// The key file that belongs to the present state.
+    pub fn key_file(&self) -> KeyFile {
+        self.sealer.key_file()
+    }
+
+    /// The state of the stream behind its last record.
+    pub fn head(&self) -> &Head {
+        self.sealer.head()
+    }
+
+    /// The stream's name.
+    pub fn origin(&self) -> &str {
+        self.sealer.origin()
+    }
+
+    /// The rules in use.
+    pub fn ruleset(&self) -> &Ruleset {
+        &self.ruleset
+    }
+
+    /// How many batches went into the signal log.
+    pub fn logged(&self) -> u64 {
+        self.logged
+    }
+
+    fn derive(
+        &mut self,
+        work: &mut Work,
+        detections: Vec<Detection>,
+        changes: Vec<Change>,
+        now: DateTime<Utc>,
+    ) {
+        work.detections.extend(detections);
+        for change in changes {
+            self.seal(work, "secmon.incident", &change.event(), now);
+            work.changes.push(change);
+        }
+    }
+
+    fn seal(&mut self, work: &mut Work, category: &'static str, event: &Event, now: DateTime<Utc>) -> u64 {
+        let at = now.timestamp_micros().max(self.sealer.head().last_at);
+        let seq = self.sealer.head().tree.size();
+        let mut body = String::with_capacity(512);
+        let envelope = Envelope { origin: self.sealer.origin(), seq, at, id: work.id(at), category };
+        encode(&envelope, event, &mut body);
+        let (leaf, mac) = self.sealer.seal(body.as_bytes());
+        self.sealer.set_last_at(at);
+        let text = |field| event.get(field).and_then(Value::body_text).map(|text| text.into_owned());
+        work.records.push(Record {
+            seq,
+            time: event.time.timestamp_micros(),
+            at,
+            expires: expires(at, event.level, category),
+            level: event.level,
+            category,
+            host: text(fields::HOST_NAME),
+            source_ip: text(fields::SOURCE_IP),
+            user: text(fields::USER_NAME),
+            action: text(fields::EVENT_ACTION),
+            outcome: text(fields::EVENT_OUTCOME),
+            body,
+            leaf,
+            mac,
+        });
+        seq
+    }
+
+    fn finish(&mut self, work: Work, checkpoint: Option<Checkpoint>) -> Batch {
+        let mut changes = work.changes;
+        for incident in self.counters.take_touched() {
+            settle(&mut changes, incident);
+        }
+        self.logged += u64::from(!work.entries.is_empty());
+        Batch {
+            records: work.records,
+            events: work.batch_events,
+            signals: SignalLog { entries: work.entries },
+            detections: work.detections,
+            changes,
+            checkpoint,
+            head: self.sealer.head().clone(),
+            logged: self.logged,
+        }
+    }
+}
+
+/// Brings what is known of an incident to its state at the end of the batch.
+fn settle(changes: &mut Vec<Change>, incident: Incident) {
+    let known = changes.iter_mut().rev().find(|change| change.incident.id == incident.id);
+    match known {
+        Some(change) => change.incident = incident,
+        None => changes.push(Change { kind: ChangeKind::Updated, incident }),
+    }
+}
+
+/// A batch in the making.
+struct Work {
+    records: Vec<Record>,
+    batch_events: Vec<u64>,
+    entries: Vec<Entry>,
+    detections: Vec<Detection>,
+    changes: Vec<Change>,
+    seed: [u8; 32],
+    ids: u64,
+    random: [u8; 32],
+}
+
+impl Work {
+    fn new(events: usize, seed: [u8; 32]) -> Self {
+        Self {
+            records: Vec::with_capacity(events),
+            batch_events: Vec::with_capacity(events),
+            entries: Vec::new(),
+            detections: Vec::new(),
+            changes: Vec::new(),
+            seed,
+            ids: 0,
+            random: [0; 32],
+        }
+    }
+
+    /// A UUID version 7 (RFC 9562 section 5.7) with 74 bits of SHA-256(seed ‖ counter).
+    fn id(&mut self, at: i64) -> u128 {
+        // One hash gives two ids.
+        let half = if self.ids.is_multiple_of(2) {
+            let hash = Sha256::new_with_prefix(self.seed).chain_update(self.ids.to_be_bytes());
+            self.random = hash.finalize().into();
+            self.random.first_chunk::<16>().copied()
+        } else {
+            self.random.last_chunk::<16>().copied()
+        };
+        self.ids += 1;
+        let random = u128::from_be_bytes(half.unwrap_or_default());
+        let millis = u128::try_from(at / 1_000).unwrap_or(0) & 0xFFFF_FFFF_FFFF;
+        let low = random & !(0xF << 76) & !(0x3 << 62) & ((1 << 80) - 1);
+        (millis << 80) | low | (0x7 << 76) | (0x2 << 62)
+    }
+
+    fn log(&mut self, ruleset: &Ruleset, seq: u64, signal: Signal) {
+        let Some(rule) = ruleset.rules().nth(signal.rule as usize) else { return };
+        let time = signal.time.timestamp_micros();
+        let entry = Entry::Signal(rule.id().into(), seq, time, signal.group, signal.value, signal.weight);
+        self.entries.push(entry);
+    }
+}
+
+/// Reads the event out of a record's body.
+///
+/// # Errors
+/// The body is none of ours.
+pub fn event_of(body: &[u8]) -> Result<Event> {
+    crate::seal::decode(body).ok_or_else(|| Error::Malformed {
+        what: "record",
+        reason: "the body holds no event".into(),
+    })
+}

@@ -1,0 +1,133 @@
+//! Messages of OpenSSH's server.
+//!
+//! Only `Accepted`, `Failed` and `Invalid user` are `ssh_login`: rules count these. All else that
+//! sshd says of a connection is `ssh_connection`, with an outcome where it means a refusal.
+
+mod connection;
+
+use std::borrow::Cow;
+
+use memchr::memrchr_iter;
+
+use super::peer::{port, set_source};
+use super::{Program, bare_name};
+use crate::event::{Event, Sources, fields};
+
+pub(super) const PROGRAM: Program = Program { name: "sshd", claims, read, sources: SOURCES };
+
+const SOURCES: Sources =
+    Sources::fixed(&[Cow::Borrowed("linux")], &[], &[Cow::Borrowed("sshd"), Cow::Borrowed("auth")]);
+
+fn claims(process: &str) -> bool {
+    matches!(bare_name(process), "sshd" | "sshd-session" | "sshd-auth")
+}
+
+fn read(message: &str, event: &mut Event) {
+    let text = without_prefix(message);
+    let (text, preauth) = match text.strip_suffix("[preauth]") {
+        Some(text) => (text.trim_end(), true),
+        None => (text, false),
+    };
+    let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let is_login = match word {
+        "Accepted" => login("Accepted", "success", rest, event),
+        "Failed" => login("Failed", "failure", rest, event),
+        "Invalid" | "Illegal" => invalid(rest, event),
+        _ => false,
+    };
+    if !is_login {
+        connection::read(text, preauth, event);
+    }
+}
+
+/// Without what stands before the message proper: `error: `, `fatal: `, `debug1: `, and the
+/// `kernel:[  970.699396]: ` of lines that took the way through the kernel's log.
+fn without_prefix(message: &str) -> &str {
+    let mut text = message;
+    while text.as_bytes().first().is_some_and(u8::is_ascii_lowercase) {
+        let Some((word, rest)) = text.split_once(':') else { break };
+        match word {
+            "error" | "fatal" | "info" | "debug" | "debug1" | "debug2" | "debug3" => {
+                text = rest.trim_start();
+            }
+            "kernel" => {
+                let Some((_, rest)) = rest.split_once(']') else { break };
+                text = rest.trim_start_matches([':', ' ']);
+            }
+            _ => break,
+        }
+    }
+    text
+}
+
+/// `METHOD for [invalid user ]USER from ADDRESS port N[ ssh2][: SIGNATURE]`.
+fn login(kind: &'static str, outcome: &'static str, rest: &str, event: &mut Event) -> bool {
+    let Some((method, rest)) = rest.split_once(' ') else { return false };
+    let Some(rest) = rest.strip_prefix("for ") else { return false };
+    let (rest, shown) = match method {
+        // What a hostbased client calls itself and its host stands behind the address.
+        "hostbased" => (rest.split(", client user \"").next().unwrap_or(rest), rest),
+        _ => (rest, rest),
+    };
+    let rest =
+        ["invalid user ", "illegal user ", "Invalid user ", "Illegal user ", "ILLEGAL USER "]
+            .iter()
+            .find_map(|prefix| rest.strip_prefix(prefix))
+            .unwrap_or(rest);
+    let Some((user, peer)) = from(rest).or_else(|| from(shown)) else { return false };
+    set_login(kind, outcome, user, event);
+    event.set(fields::SSH_METHOD, method);
+    let behind = set_peer(peer, event);
+    if let Some((_, signature)) = behind.split_once(": ") {
+        event.set(fields::SSH_SIGNATURE, signature);
+    }
+    true
+}
+
+/// `user USER from ADDRESS[ port N]`, where the name can be empty.
+fn invalid(rest: &str, event: &mut Event) -> bool {
+    let Some(rest) = rest.strip_prefix("user") else { return false };
+    let Some((user, peer)) = from(rest.strip_prefix(' ').unwrap_or(rest)) else { return false };
+    set_login("Invalid", "failure", user, event);
+    set_peer(peer, event);
+    true
+}
+
+fn set_login(kind: &'static str, outcome: &'static str, user: &str, event: &mut Event) {
+    event.set(fields::EVENT_ACTION, "ssh_login");
+    event.set(fields::EVENT_CATEGORY, vec!["authentication"]);
+    event.set(fields::EVENT_OUTCOME, outcome);
+    event.set(fields::SSH_EVENT, kind);
+    event.set(fields::USER_NAME, user);
+}
+
+/// Splits `WHO from PEER`: at the last one with a port, else at the last, because the name that a
+/// client gives can hold such words itself.
+fn from(text: &str) -> Option<(&str, &str)> {
+    let mut last = None;
+    for at in memrchr_iter(b' ', text.as_bytes()) {
+        let Some(peer) = text.get(at..).and_then(|rest| rest.strip_prefix(" from ")) else {
+            continue;
+        };
+        let split = (text.get(..at)?, peer);
+        if peer.split_once(' ').is_some_and(|(_, behind)| behind.starts_with("port ")) {
+            return Some(split);
+        }
+        last.get_or_insert(split);
+    }
+    last.or_else(|| Some(("", text.strip_prefix("from ")?)))
+}
+
+/// Sets `ADDRESS[ port N]` at the head of a text and returns what stands behind.
+fn set_peer<'a>(text: &'a str, event: &mut Event) -> &'a str {
+    let (address, rest) = text.split_once(' ').unwrap_or((text, ""));
+    set_source(event, address.strip_suffix([':', ',']).unwrap_or(address));
+    let Some(number) = rest.strip_prefix("port ") else { return rest };
+    if let Some(port) = port(number) {
+        event.set(fields::SOURCE_PORT, port);
+    }
+    number.trim_start_matches(|digit: char| digit.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! Messages of sudo.
+
+use std::borrow::Cow;
+
+use super::{Program, bare_name};
+use crate::event::{Event, Sources, fields};
+
+pub(super) const PROGRAM: Program = Program { name: "sudo", claims, read, sources: SOURCES };
+
+const SOURCES: Sources =
+    Sources::fixed(&[Cow::Borrowed("linux")], &[], &[Cow::Borrowed("sudo"), Cow::Borrowed("auth")]);
+
+fn claims(process: &str) -> bool {
+    matches!(bare_name(process), "sudo" | "sudoedit" | "sudo-i")
+}
+
+/// `USER : [REASON ; ]TTY=.. ; PWD=.. ; USER=.. ; [GROUP=.. ; ][ENV=.. ; ]COMMAND=..`. What comes
+/// behind the first `COMMAND=` is the command, whatever it holds.
+fn read(message: &str, event: &mut Event) {
+    let Some((user, rest)) = message.split_once(" : ") else { return };
+    if rest.starts_with("(command continued)") {
+        return;
+    }
+    let (head, command) = match rest.strip_prefix("COMMAND=") {
+        Some(command) => ("", Some(command)),
+        None => rest.split_once(" ; COMMAND=").map_or((rest, None), |(a, b)| (a, Some(b))),
+    };
+    let mut reason = None;
+    for part in head.split(" ; ") {
+        match part.split_once('=') {
+            Some(("TTY", tty)) => event.set(fields::SUDO_TTY, tty),
+            Some(("PWD", directory)) => event.set(fields::PROCESS_WORKING_DIRECTORY, directory),
+            Some(("USER", name)) => event.set(fields::USER_EFFECTIVE_NAME, name.trim_end()),
+            Some(("GROUP", name)) => event.set("user.effective.group.name", name),
+            Some(("ENV", variables)) => event.set("process.env_vars", vec![variables]),
+            Some(("HOST" | "TSID" | "CHROOT" | "CWD" | "RUNCHROOT" | "RUNCWD", _)) => {}
+            _ => reason = reason.or(Some(part.trim()).filter(|part| !part.is_empty())),
+        }
+    }
+    let is_sudo = command.is_some() || head.contains("TTY=") || reason.is_some_and(is_refusal);
+    if !is_sudo {
+        return;
+    }
+    event.set(fields::EVENT_ACTION, "sudo");
+    event.set(fields::USER_NAME, user.trim());
+    if let Some(command) = command {
+        event.set(fields::PROCESS_COMMAND_LINE, command);
+    }
+    let (outcome, categories) = match reason {
+        None => ("success", vec!["process"]),
+        Some(reason) if is_remark(reason) => ("unknown", vec!["process"]),
+        Some(_) => ("failure", vec!["authentication", "process"]),
+    };
+    if let Some(reason) = reason {
+        event.set(fields::SUDO_ERROR, reason);
+    }
+    event.set(fields::EVENT_OUTCOME, outcome);
+    event.set(fields::EVENT_CATEGORY, categories);
+}
+
+/// Remarks on sudo's own settings, which refuse nothing.
+fn is_remark(reason: &str) -> bool {
+    ["problem with defaults", "unable to", "parse error", "timestamp"]
+        .iter()
+        .any(|head| reason.starts_with(head))
+}
+
+/// Refusals that can stand without a terminal or command.
+fn is_refusal(reason: &str) -> bool {
+    [
+        "incorrect password",
+        "NOT in sudoers",
+        "NOT authorized",
+        "not allowed",
+        "is required",
+        "conversation failed",
+        "could not identify password",
+        "authentication failure",
+    ]
+    .iter()
+    .any(|words| reason.contains(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    fn parsed(message: &str) -> Event {
+        let mut event = Event::new(DateTime::UNIX_EPOCH);
+        read(message, &mut event);
+        event
+    }
+
+    #[test]
+    fn commands_are_read_whatever_they_hold() {
+        let event = parsed(
+            "bob : TTY=pts/0 ; PWD=/srv/a b ; USER=root ; GROUP=adm ; ENV=A=1 ; COMMAND=/bin/sh -c x ; COMMAND=y",
+        );
+        assert_eq!(event.action(), Some("sudo"));
+        assert_eq!(event.outcome(), Some("success"));
+        assert_eq!(event.text(fields::USER_NAME), Some("bob"));
+        assert_eq!(event.text(fields::USER_EFFECTIVE_NAME), Some("root"));
+        assert_eq!(event.text(fields::PROCESS_COMMAND_LINE), Some("/bin/sh -c x ; COMMAND=y"));
+        assert_eq!(event.text(fields::PROCESS_WORKING_DIRECTORY), Some("/srv/a b"));
+        assert_eq!(event.text(fields::SUDO_TTY), Some("pts/0"));
+    }
+
+    #[test]
+    fn refusals_are_failures() {
+        for reason in [
+            "3 incorrect password attempts",
+            "user NOT in sudoers",
+            "command not allowed",
+            "a password is required",
+            "conversation failed",
+        ] {
+            let event = parsed(&format!(
+                "ex\\a b : {reason} ; TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/ls"
+            ));
+            assert_eq!(event.outcome(), Some("failure"), "{reason}");
+            assert_eq!(event.text(fields::SUDO_ERROR), Some(reason));
+            assert_eq!(event.text(fields::USER_NAME), Some("ex\\a b"));
+            assert_eq!(
+                event.get(fields::EVENT_CATEGORY),
+                Some(&vec!["authentication", "process"].into())
+            );
+        }
+        assert_eq!(parsed("bob : conversation failed").outcome(), Some("failure"));
+    }
+
+    #[test]
+    fn other_messages_are_left_alone() {
+        assert_eq!(parsed("unable to resolve host web-1 : x").action(), None);
+        assert_eq!(parsed("bob : (command continued) a b").action(), None);
+        assert_eq!(parsed("").action(), None);
+        let remark =
+            parsed("bob : problem with defaults entries ; TTY=pts/0 ; PWD=/ ; USER=root ;");
+        assert_eq!(remark.outcome(), Some("unknown"));
+    }
+}

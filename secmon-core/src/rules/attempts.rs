@@ -1,0 +1,86 @@
+//! What counts as a failed attempt to log in, and that sshd's two lines about one attempt count once.
+
+use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Group, Signal, Signals, Windows};
+use crate::event::{Event, Value, fields};
+
+/// How many `Invalid user` lines wait for their `Failed` line.
+const MOST_WAITING: usize = 20_000;
+
+/// Pushes a failed attempt, if the event is one: a failed `login` or `ssh_login`. Of sshd's lines only
+/// `Invalid user` and `Failed password` count; keys that were tried in vain are everyday.
+pub(super) fn push_failure(event: &Event, out: &mut Signals) {
+    if !matches!(event.action(), Some("ssh_login" | "login")) || event.outcome() != Some("failure") {
+        return;
+    }
+    let kind = match event.text(fields::SSH_EVENT) {
+        None => None,
+        Some("Invalid") => Some("invalid"),
+        Some("Failed") if event.text(fields::SSH_METHOD).is_none_or(|method| method == "password") => {
+            Some("failed")
+        }
+        Some(_) => return,
+    };
+    let value = kind.map(|kind| {
+        let pid = event.get(fields::PROCESS_PID).and_then(Value::as_int).unwrap_or(-1);
+        Value::Text(format!("{kind} {pid} {}", event.host().unwrap_or_default()))
+    });
+    out.push_value(Group::by_source(event), value, out.repeats());
+}
+
+/// Failed attempts by group in a sliding window.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub struct Attempts {
+    windows: Windows,
+    /// `Invalid user` lines (group and process) whose `Failed` line has not come yet.
+    waiting: HashSet<Box<str>>,
+    order: VecDeque<Box<str>>,
+}
+
+impl Attempts {
+    /// Adds an attempt; says the greatest count of any window that holds it, up to `need`. The first
+    /// `Failed` line behind an `Invalid user` line of the same process and address adds nothing.
+    pub(super) fn add(&mut self, signal: &Signal, within: Duration, need: u32) -> u32 {
+        let weight = signal.weight.saturating_sub(self.known(signal));
+        if weight == 0 {
+            return 0;
+        }
+        self.windows.add(&Signal { weight, ..signal.clone() }, within, need)
+    }
+
+    /// The attempts in the window before a signal.
+    pub(super) fn before(&self, signal: &Signal, within: Duration, need: u32) -> u32 {
+        self.windows.count(&signal.group, signal.time.timestamp_micros(), within, need)
+    }
+
+    pub(super) fn forget(&mut self, group: &Group) {
+        self.windows.forget(group);
+    }
+
+    pub(super) fn forget_before(&mut self, time: i64) {
+        self.windows.forget_before(time);
+    }
+
+    /// 1 if the attempt was counted by an `Invalid user` line already.
+    fn known(&mut self, signal: &Signal) -> u32 {
+        let Some(Value::Text(value)) = &signal.value else { return 0 };
+        let Some((kind, process)) = value.split_once(' ') else { return 0 };
+        let key: Box<str> = format!("{process}{}", signal.group.as_json()).into();
+        if kind == "failed" {
+            return u32::from(self.waiting.remove(&key));
+        }
+        if self.waiting.insert(key.clone()) {
+            self.order.push_back(key);
+        }
+        while self.order.len() > MOST_WAITING {
+            if let Some(oldest) = self.order.pop_front() {
+                self.waiting.remove(&oldest);
+            }
+        }
+        0
+    }
+}

@@ -1,0 +1,100 @@
+//! Rules of any kind behind one face.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{About, Detections, Input, Rule, Signals};
+use crate::event::Event;
+use crate::{Error, Result};
+
+/// Builds a rule of one kind from its settings; the id is for the message.
+pub(super) type Build = fn(id: &str, settings: serde_json::Value) -> Result<AnyRule>;
+
+pub(super) fn build<R: Rule + Serialize + DeserializeOwned>(
+    id: &str,
+    settings: serde_json::Value,
+) -> Result<AnyRule> {
+    let wrong = |reason: String| Error::Settings { rule: id.into(), reason };
+    let rule: R = serde_json::from_value(settings).map_err(|error| wrong(error.to_string()))?;
+    rule.check().map_err(wrong)?;
+    Ok(erase(rule))
+}
+
+/// A rule of any kind.
+pub(crate) fn erase<R: Rule + Serialize>(rule: R) -> AnyRule {
+    AnyRule {
+        kind: R::KIND,
+        about: R::ABOUT,
+        settings: serde_json::to_value(&rule).unwrap_or_default(),
+        horizon: rule.horizon(),
+        rule: Arc::new(rule),
+    }
+}
+
+/// A rule whose kind is known only at run time.
+#[derive(Clone, Debug)]
+pub(crate) struct AnyRule {
+    pub(crate) kind: &'static str,
+    pub(crate) about: About,
+    pub(crate) settings: serde_json::Value,
+    pub(crate) horizon: Duration,
+    rule: Arc<dyn Erased>,
+}
+
+impl AnyRule {
+    pub(crate) fn signals(&self, event: &Event, out: &mut Signals) {
+        self.rule.signals(event, out);
+    }
+
+    /// A counter with empty memory.
+    pub(crate) fn counter(&self) -> Box<dyn Counter> {
+        Arc::clone(&self.rule).counter()
+    }
+}
+
+trait Erased: fmt::Debug + Send + Sync {
+    fn signals(&self, event: &Event, out: &mut Signals);
+    fn counter(self: Arc<Self>) -> Box<dyn Counter>;
+}
+
+impl<R: Rule> Erased for R {
+    fn signals(&self, event: &Event, out: &mut Signals) {
+        Rule::signals(self, event, out);
+    }
+
+    fn counter(self: Arc<Self>) -> Box<dyn Counter> {
+        Box::new(Live { rule: self, state: R::State::default() })
+    }
+}
+
+/// The second half of a rule with its memory.
+pub(crate) trait Counter: fmt::Debug + Send + Sync {
+    fn count(&mut self, input: Input<'_>, out: &mut Detections);
+    fn save(&self) -> serde_json::Result<serde_json::Value>;
+    fn load(&mut self, state: serde_json::Value) -> serde_json::Result<()>;
+}
+
+#[derive(Debug)]
+struct Live<R: Rule> {
+    rule: Arc<R>,
+    state: R::State,
+}
+
+impl<R: Rule> Counter for Live<R> {
+    fn count(&mut self, input: Input<'_>, out: &mut Detections) {
+        self.rule.count(&mut self.state, input, out);
+    }
+
+    fn save(&self) -> serde_json::Result<serde_json::Value> {
+        serde_json::to_value(&self.state)
+    }
+
+    fn load(&mut self, state: serde_json::Value) -> serde_json::Result<()> {
+        self.state = serde_json::from_value(state)?;
+        Ok(())
+    }
+}

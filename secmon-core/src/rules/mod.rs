@@ -1,0 +1,240 @@
+//! Rules: what counts, and when enough was counted.
+//!
+//! A kind of rule has two halves. `signals` is stateless: it says what one event counts for, in which
+//! groups, with which weight. `count` is deterministic: signals and ticks are its only input. So events
+//! are matched on any thread, and counters can be saved, restored and replayed.
+
+mod attempts;
+mod erased;
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use self::erased::{Build, build};
+pub(crate) use self::erased::{AnyRule, Counter, erase};
+use crate::event::{Event, Level, Value};
+pub use crate::group::Group;
+pub use crate::window::{DistinctWindows, Windows};
+use crate::{Error, Result};
+
+builtin! {
+    address::Address,
+    brute_force::BruteForce,
+    login_after_failures::LoginAfterFailures,
+    off_hours::OffHours,
+    port_scan::PortScan,
+    threshold::Threshold,
+    unauthorized_access::UnauthorizedAccess,
+}
+
+/// A kind of rule: settings that are plain data, and two halves.
+///
+/// ```
+/// use secmon_core::rules::{Detections, Group, Input, Rule, Signals};
+/// use secmon_core::{Event, Level, fields};
+///
+/// /// Fires whenever root logs in.
+/// #[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
+/// struct RootLogin {}
+///
+/// impl Rule for RootLogin {
+///     const KIND: &'static str = "root_login";
+///     type State = ();
+///
+///     fn signals(&self, event: &Event, out: &mut Signals) {
+///         if event.action() == Some("ssh_login") && event.text(fields::USER_NAME) == Some("root") {
+///             out.push(Group::of(event, &[fields::HOST_NAME]));
+///         }
+///     }
+///
+///     fn count(&self, _: &mut (), input: Input<'_>, out: &mut Detections) {
+///         if let Input::Signal(signal) = input {
+///             out.push(signal, Level::Medium);
+///         }
+///     }
+/// }
+/// ```
+pub trait Rule: fmt::Debug + Send + Sync + 'static {
+    /// The name of the kind, in snake case.
+    const KIND: &'static str;
+    /// What the kind says of itself.
+    const ABOUT: About = About::UNKNOWN;
+    /// The memory of the second half; `()` for rules without.
+    type State: fmt::Debug + Default + Serialize + DeserializeOwned + Send + Sync;
+
+    /// What an event counts for.
+    fn signals(&self, event: &Event, out: &mut Signals);
+
+    /// Counts a signal, or lets time pass.
+    fn count(&self, state: &mut Self::State, input: Input<'_>, out: &mut Detections);
+
+    /// How long a signal may matter: counts of groups silent for longer are forgotten.
+    fn horizon(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Refuses settings that make no sense; the sentence names the field.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// What a kind says of itself.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct About {
+    /// A short title.
+    pub title: &'static str,
+    /// The level of its incidents, unless it says otherwise case by case.
+    pub level: Level,
+    /// Its MITRE ATT&CK technique.
+    pub technique: &'static str,
+    /// What it finds.
+    pub description: &'static str,
+    /// What to do about an incident.
+    pub advice: &'static str,
+}
+
+impl About {
+    /// Of a kind that says nothing: its title is its name.
+    pub const UNKNOWN: Self = Self {
+        title: "",
+        level: Level::Medium,
+        technique: "",
+        description: "",
+        advice: "",
+    };
+}
+
+/// A stateless answer of a rule to one event: this counts, in this group, with this weight.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signal {
+    /// When it happened.
+    pub time: DateTime<Utc>,
+    /// What it is counted by.
+    pub group: Group,
+    /// The value that the rule compares or counts, if it has one.
+    pub value: Option<Value>,
+    /// How many times it counts; 0 for what only ends something.
+    pub weight: u32,
+    /// The place of its rule in the ruleset.
+    pub(crate) rule: u32,
+}
+
+impl Signal {
+    /// A signal of weight 1 without a value.
+    pub fn new(time: DateTime<Utc>, group: Group) -> Self {
+        Self { time, group, value: None, weight: 1, rule: 0 }
+    }
+}
+
+/// Takes the signals of one event.
+#[derive(Debug)]
+pub struct Signals {
+    time: DateTime<Utc>,
+    repeats: u32,
+    rule: u32,
+    found: Vec<Signal>,
+}
+
+impl Signals {
+    pub(crate) fn of(event: &Event) -> Self {
+        Self { time: event.time, repeats: event.repeats(), rule: 0, found: Vec::new() }
+    }
+
+    /// Sets the rule that pushes from now on.
+    pub(crate) fn for_rule(&mut self, rule: u32) {
+        self.rule = rule;
+    }
+
+    pub(crate) fn into_found(self) -> Vec<Signal> {
+        self.found
+    }
+
+    /// Counts the event in a group, as often as the event says that it was repeated; nothing if there
+    /// is no group.
+    pub fn push(&mut self, group: Option<Group>) {
+        self.push_value(group, None, self.repeats);
+    }
+
+    /// Counts with a value and a weight of its own.
+    pub fn push_value(&mut self, group: Option<Group>, value: Option<Value>, weight: u32) {
+        let Some(group) = group else { return };
+        self.found.push(Signal { time: self.time, group, value, weight, rule: self.rule });
+    }
+
+    /// How often the event says that it was repeated.
+    pub fn repeats(&self) -> u32 {
+        self.repeats
+    }
+}
+
+/// What the second half of a rule is given.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// A signal of its own first half.
+    Signal(&'a Signal),
+    /// Time has passed; ticks never go back.
+    Tick(DateTime<Utc>),
+}
+
+/// Takes what a rule found.
+#[derive(Debug, Default)]
+pub struct Detections {
+    pub(crate) found: Vec<Found>,
+}
+
+/// One finding of a rule.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Fired { time: DateTime<Utc>, group: Group, level: Level },
+    Recovered { time: DateTime<Utc>, group: Group },
+}
+
+impl Detections {
+    /// The rule fired, on this signal.
+    pub fn push(&mut self, signal: &Signal, level: Level) {
+        self.found.push(Found::Fired { time: signal.time, group: signal.group.clone(), level });
+    }
+
+    /// The rule fired for a group because time passed.
+    pub fn push_at(&mut self, time: DateTime<Utc>, group: Group, level: Level) {
+        self.found.push(Found::Fired { time, group, level });
+    }
+
+    /// What the rule found in this group has ended by itself.
+    pub fn recover(&mut self, time: DateTime<Utc>, group: Group) {
+        self.found.push(Found::Recovered { time, group });
+    }
+}
+
+/// The kinds that are built in, with what they say of themselves.
+pub fn kinds() -> impl Iterator<Item = (&'static str, About)> {
+    BUILTIN.iter().map(|(kind, about, _)| (*kind, *about))
+}
+
+/// A built-in rule of a kind, with its settings.
+pub(crate) fn of_kind(id: &str, kind: &str, settings: serde_json::Value) -> Result<AnyRule> {
+    let (_, _, build) =
+        BUILTIN.iter().find(|(name, ..)| *name == kind).ok_or_else(|| Error::Unknown {
+            what: "rule kind",
+            name: kind.into(),
+            known: BUILTIN.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", "),
+        })?;
+    build(id, settings)
+}
+
+macro_rules! builtin {
+    ($($module:ident::$rule:ident),* $(,)?) => {
+        $( mod $module; pub use self::$module::$rule; )*
+        const BUILTIN: &[(&str, About, Build)] =
+            &[$((<$rule as Rule>::KIND, <$rule as Rule>::ABOUT, build::<$rule>)),*];
+    };
+}
+use builtin;

@@ -1,0 +1,288 @@
+//! `Ruleset`: rules compiled and shared; the stateless half of the pipeline.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::event::{Event, Level, fields};
+use crate::parse::{Context, LineFormat, bad_line, bad_line_of, parse, parse_json};
+use crate::rules::{AnyRule, Rule, Signal, Signals, erase, of_kind};
+use crate::seal::fits;
+use crate::{Error, Result};
+
+/// Rules, compiled and immutable; cheap to clone and to share between threads.
+///
+/// ```
+/// use secmon_core::{Ruleset, rules::BruteForce};
+/// let ruleset = Ruleset::builder()
+///     .rule("ssh", BruteForce { failures: 3, ..Default::default() })
+///     .settings("night", "off_hours", serde_json::json!({"zone": "Europe/Paris"}))?
+///     .build()?;
+/// assert_eq!(ruleset.rules().count(), 2);
+/// # Ok::<(), secmon_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Ruleset(Arc<Vec<ActiveRule>>);
+
+/// A rule in use: id, kind and settings.
+#[derive(Clone, Debug)]
+pub struct ActiveRule {
+    id: String,
+    rule: AnyRule,
+}
+
+impl ActiveRule {
+    /// By what its incidents, silences and state go.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The name of its kind.
+    pub fn kind_name(&self) -> &'static str {
+        self.rule.kind
+    }
+
+    /// Its title.
+    pub fn title(&self) -> &str {
+        if self.rule.about.title.is_empty() { &self.id } else { self.rule.about.title }
+    }
+
+    /// The level of its incidents.
+    pub fn level(&self) -> Level {
+        self.rule.about.level
+    }
+
+    /// What its kind says of itself.
+    pub fn about(&self) -> crate::rules::About {
+        self.rule.about
+    }
+
+    /// Its settings, defaults included.
+    pub fn settings(&self) -> &serde_json::Value {
+        &self.rule.settings
+    }
+
+    pub(crate) fn kind(&self) -> &AnyRule {
+        &self.rule
+    }
+
+    /// SHA-256 of kind and settings.
+    pub(crate) fn settings_hash(&self) -> [u8; 32] {
+        Sha256::new_with_prefix(self.rule.kind).chain_update(self.rule.settings.to_string()).finalize().into()
+    }
+}
+
+impl Ruleset {
+    /// A ruleset to add rules to.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// All built-in kinds with their default settings, and thresholds for processor, memory and disks.
+    pub fn builtin() -> Self {
+        Builder::default().builtin().build().unwrap_or_else(|_| Self(Arc::default()))
+    }
+
+    /// No rules: events are only parsed.
+    pub fn empty() -> Self {
+        Self(Arc::default())
+    }
+
+    /// Its rules.
+    pub fn rules(&self) -> impl Iterator<Item = &ActiveRule> {
+        self.0.iter()
+    }
+
+    /// SHA-256 over all rules, which names the set.
+    pub fn hash(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for rule in self.rules() {
+            hash.update(&rule.id);
+            hash.update([0]);
+            hash.update(rule.settings_hash());
+        }
+        hash.finalize().into()
+    }
+
+    /// Parses a line and matches it against all rules. Never fails: what cannot be parsed becomes an
+    /// event that says so.
+    pub fn prepare(&self, line: &str, format: LineFormat, cx: &Context) -> Prepared {
+        let parsed = parse(line, format, cx);
+        self.matched(parsed.map_err(|error| bad_line(line.as_bytes(), &error, cx.reference)))
+    }
+
+    /// As [`Ruleset::prepare`], for bytes that may be no UTF-8.
+    pub fn prepare_bytes(&self, line: &[u8], format: LineFormat, cx: &Context) -> Prepared {
+        match std::str::from_utf8(line) {
+            Ok(line) => self.prepare(line, format, cx),
+            Err(error) => {
+                let error = format!("not UTF-8 at byte {}", error.valid_up_to());
+                self.matched(Err(bad_line(line, &error, cx.reference)))
+            }
+        }
+    }
+
+    /// Parses a JSON object and matches it.
+    pub fn prepare_json(&self, bytes: &[u8], cx: &Context) -> Prepared {
+        let parsed = parse_json(bytes, cx);
+        self.matched(parsed.map_err(|error| bad_line(bytes, &error, cx.reference)))
+    }
+
+    /// Keeps a line that is too long to be read, by its head, length and hash.
+    pub fn prepare_oversized(&self, head: &[u8], length: u64, sha256: [u8; 32], cx: &Context) -> Prepared {
+        let error = format!("line of {length} bytes is too long for a record");
+        self.matched(Err(bad_line_of(head, length, sha256, &error, cx.reference)))
+    }
+
+    /// Prepares lines as they are received, stamps without a zone in UTC.
+    pub fn prepare_lines<L: AsRef<str>>(
+        &self,
+        lines: impl IntoIterator<Item = L>,
+        now: DateTime<Utc>,
+    ) -> Vec<Prepared> {
+        let cx = Context::new(now);
+        let prepare = |line: L| self.prepare(line.as_ref(), LineFormat::Detect, &cx);
+        lines.into_iter().map(prepare).collect()
+    }
+
+    /// Matches an event that was made by hand.
+    pub fn prepare_event(&self, event: Event) -> Prepared {
+        self.matched(Ok(event))
+    }
+
+    fn matched(&self, parsed: Result<Event, Event>) -> Prepared {
+        let event = match parsed {
+            Ok(event) if fits(&event) => event,
+            Ok(event) => {
+                let whole = event.raw().map_or_else(|| event.to_json(), str::to_owned);
+                let error = format!("an event of {} bytes does not fit a record", whole.len());
+                let mut bad = bad_line(whole.as_bytes(), &error, event.time);
+                if let Some(host) = event.host() {
+                    bad.set(fields::HOST_NAME, host.get(..255).unwrap_or(host));
+                }
+                bad
+            }
+            Err(bad) => bad,
+        };
+        let mut signals = Signals::of(&event);
+        for (at, rule) in (0..).zip(self.rules()) {
+            signals.for_rule(at);
+            rule.kind().signals(&event, &mut signals);
+        }
+        Prepared { event, signals: signals.into_found() }
+    }
+}
+
+/// An event with the signals of all rules: all that can be known of it without memory.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// The event.
+    pub event: Event,
+    pub(crate) signals: Vec<Signal>,
+}
+
+impl Prepared {
+    /// Why the line could not be parsed, if it could not.
+    pub fn error(&self) -> Option<&str> {
+        let bad = self.event.text(fields::EVENT_KIND) == Some("pipeline_error");
+        if bad { self.event.text(fields::ERROR_MESSAGE) } else { None }
+    }
+
+    /// Bytes, roughly, for budgets.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.event.heap_bytes()
+    }
+}
+
+/// Collects rules.
+#[derive(Debug, Default)]
+pub struct Builder {
+    rules: Vec<ActiveRule>,
+}
+
+impl Builder {
+    /// Adds a rule with its settings; one of the same id is replaced.
+    #[must_use]
+    pub fn rule<R: Rule + Serialize>(mut self, id: &str, rule: R) -> Self {
+        self.put(id, erase(rule));
+        self
+    }
+
+    /// Adds a rule of a built-in kind by its name, as configuration, HTTP and Python do; one of the
+    /// same id is replaced.
+    pub fn settings(mut self, id: &str, kind: &str, settings: serde_json::Value) -> Result<Self> {
+        self.put(id, of_kind(id, kind, settings)?);
+        Ok(self)
+    }
+
+    /// Adds all built-in kinds with their defaults.
+    #[must_use]
+    pub fn builtin(mut self) -> Self {
+        for (kind, _) in crate::rules::kinds() {
+            if let Ok(rule) = of_kind(kind, kind, serde_json::json!({})) {
+                self.put(kind, rule);
+            }
+        }
+        for (id, metric) in [
+            ("threshold_memory", fields::MEMORY_USED_PCT),
+            ("threshold_disk", fields::DISK_USED_PCT),
+        ] {
+            let rule = crate::rules::Threshold {
+                metric: metric.name().into(),
+                above: 95.0,
+                ..Default::default()
+            };
+            self.put(id, erase(rule));
+        }
+        self
+    }
+
+    /// Takes a rule out.
+    #[must_use]
+    pub fn without(mut self, id: &str) -> Self {
+        self.rules.retain(|rule| rule.id != id);
+        self
+    }
+
+    /// Keeps only these rules.
+    ///
+    /// # Errors
+    /// An id that is not there.
+    pub fn only(mut self, ids: &[String]) -> Result<Self> {
+        for id in ids {
+            if !self.rules.iter().any(|rule| rule.id == *id) {
+                return Err(Error::Unknown {
+                    what: "rule",
+                    name: id.clone(),
+                    known: self.rules.iter().map(|rule| rule.id.as_str()).collect::<Vec<_>>().join(", "),
+                });
+            }
+        }
+        self.rules.retain(|rule| ids.contains(&rule.id));
+        Ok(self)
+    }
+
+    /// The ruleset.
+    ///
+    /// # Errors
+    /// An id that is empty or too long.
+    pub fn build(self) -> Result<Ruleset> {
+        for rule in &self.rules {
+            if rule.id.is_empty() || rule.id.len() > 200 {
+                let reason = "an id has 1 to 200 bytes".into();
+                return Err(Error::Settings { rule: rule.id.clone(), reason });
+            }
+        }
+        Ok(Ruleset(Arc::new(self.rules)))
+    }
+
+    fn put(&mut self, id: &str, rule: AnyRule) {
+        let rule = ActiveRule { id: id.into(), rule };
+        match self.rules.iter_mut().find(|other| other.id == id) {
+            Some(other) => *other = rule,
+            None => self.rules.push(rule),
+        }
+    }
+}

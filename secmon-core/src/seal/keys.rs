@@ -1,0 +1,140 @@
+//! Keys of a stream, and the file that keeps them outside the database.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use ed25519_dalek::SigningKey;
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use super::chain::MacKey;
+use super::tree::Hash;
+use super::{Head, Vkey};
+use crate::{Error, Result};
+
+/// The secrets with which a stream begins: K_0 and the first signing key.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct StreamKeys {
+    k0: Hash,
+    signing: Hash,
+}
+
+impl StreamKeys {
+    /// Of 32 random bytes each.
+    pub fn from_bytes(k0: [u8; 32], signing: [u8; 32]) -> Self {
+        Self { k0, signing }
+    }
+
+    /// K_0, which lets an auditor check every MAC. Keep it away from the host.
+    pub fn k0(&self) -> &[u8; 32] {
+        &self.k0
+    }
+
+    /// The public key of the first signing key, the genesis vkey.
+    pub fn vkey(&self, origin: &str) -> Vkey {
+        Vkey::of(origin, &self.signer())
+    }
+
+    pub(crate) fn mac_key(&self) -> MacKey {
+        MacKey::new(self.k0)
+    }
+
+    pub(crate) fn signer(&self) -> SigningKey {
+        SigningKey::from_bytes(&self.signing)
+    }
+}
+
+impl std::fmt::Debug for StreamKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StreamKeys(..)")
+    }
+}
+
+/// What the key file of a stream holds: the keys in use, and how far the stream was when they came
+/// into use.
+#[derive(Clone, Deserialize, Serialize, Zeroize, ZeroizeOnDrop)]
+#[serde(deny_unknown_fields)]
+pub struct KeyFile {
+    /// The stream's origin.
+    pub stream: String,
+    /// The epoch of the MAC key.
+    pub mac_epoch: u64,
+    mac_key: String,
+    /// The epoch of the signing key.
+    pub sig_epoch: u64,
+    signing_key: String,
+    /// How many records the stream had.
+    pub size: u64,
+    root: String,
+}
+
+impl std::fmt::Debug for KeyFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { stream, mac_epoch, size, .. } = self;
+        write!(f, "KeyFile {{ stream: {stream:?}, mac_epoch: {mac_epoch}, size: {size}, .. }}")
+    }
+}
+
+impl KeyFile {
+    pub(crate) fn of(origin: &str, head: &Head, mac: &MacKey, signer: &SigningKey) -> Self {
+        Self {
+            stream: origin.into(),
+            mac_epoch: head.mac_epoch,
+            mac_key: BASE64.encode(mac.bytes()),
+            sig_epoch: head.sig_epoch,
+            signing_key: BASE64.encode(Zeroizing::new(signer.to_bytes())),
+            size: head.tree.size(),
+            root: BASE64.encode(head.tree.root()),
+        }
+    }
+
+    /// Reads the file's JSON.
+    pub fn parse(json: &[u8]) -> Result<Self> {
+        let wrong = |reason: String| Error::Malformed { what: "key file", reason };
+        let keys: Self = serde_json::from_slice(json).map_err(|error| wrong(error.to_string()))?;
+        keys.secrets()?;
+        Ok(keys)
+    }
+
+    /// The file's JSON.
+    pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(serde_json::to_vec_pretty(self).unwrap_or_default())
+    }
+
+    /// Brings the keys up to the state of the database: a file that is behind (a crash between commit
+    /// and file) is evolved forward.
+    ///
+    /// # Errors
+    /// The sentence of the rollback alarm, when the file knows more than the database.
+    pub fn reconcile(mut self, head: &Head) -> Result<Self, String> {
+        let size = head.tree.size();
+        if self.mac_epoch > head.mac_epoch || self.size > size {
+            return Err(format!(
+                "the database was rolled back: its stream `{}` is at record {size}, epoch {}, but the \
+                 key file has seen record {}, epoch {}",
+                self.stream, head.mac_epoch, self.size, self.mac_epoch
+            ));
+        }
+        let (mut mac, _) = self.secrets().map_err(|error| error.to_string())?;
+        for _ in self.mac_epoch..head.mac_epoch {
+            mac = mac.evolve();
+        }
+        self.mac_key.zeroize();
+        self.mac_key = BASE64.encode(mac.bytes());
+        self.mac_epoch = head.mac_epoch;
+        Ok(self)
+    }
+
+    pub(crate) fn secrets(&self) -> Result<(MacKey, SigningKey)> {
+        let key = |what: &str, text: &str| -> Result<Zeroizing<Hash>> {
+            let bytes = BASE64.decode(text).ok().map(Zeroizing::new);
+            let bytes = bytes.and_then(|bytes| bytes.as_slice().try_into().ok());
+            bytes.map(Zeroizing::new).ok_or_else(|| Error::Malformed {
+                what: "key file",
+                reason: format!("`{what}` is not 32 bytes in base64"),
+            })
+        };
+        let mac = key("mac_key", &self.mac_key)?;
+        let signing = key("signing_key", &self.signing_key)?;
+        Ok((MacKey::new(*mac), SigningKey::from_bytes(&signing)))
+    }
+}

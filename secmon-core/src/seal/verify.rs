@@ -1,0 +1,385 @@
+//! Verification of a stream: offline, with the public key alone; with K_0 the MACs too.
+
+use std::fmt;
+
+use super::body::{Body, unescape};
+use super::chain::{MacKey, first_mac};
+use super::checkpoint::{Checkpoint, Note, Vkey};
+use super::tree::{Hash, Tree, leaf_hash};
+use super::{Head, KeyFile};
+
+/// What is wrong with a record or a stream.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Flaw {
+    /// The body is not the one that was sealed.
+    Altered,
+    /// The MAC does not fit the record and all before it.
+    BadMac,
+    /// The seal of an epoch is missing, doubled or wrong.
+    BadSeal,
+    /// The signature of a checkpoint does not verify.
+    BadSignature,
+    /// A stored leaf hash does not fit the tree.
+    BadTile,
+    /// An indexed column differs from the sealed body.
+    ColumnMismatch,
+    /// There is a record that was never sealed.
+    Inserted,
+    /// A body, checkpoint or key has not the form that it must have.
+    Malformed,
+    /// A record is not there.
+    Missing,
+    /// A record stands in another place than that at which it was sealed.
+    Reordered,
+    /// The store is older than what its key file or an anchor has seen.
+    Rollback,
+    /// Records at the end are gone.
+    Truncated,
+}
+
+impl Flaw {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Altered => "altered",
+            Self::BadMac => "bad_mac",
+            Self::BadSeal => "bad_seal",
+            Self::BadSignature => "bad_signature",
+            Self::BadTile => "bad_tile",
+            Self::ColumnMismatch => "column_mismatch",
+            Self::Inserted => "inserted",
+            Self::Malformed => "malformed",
+            Self::Missing => "missing",
+            Self::Reordered => "reordered",
+            Self::Rollback => "rollback",
+            Self::Truncated => "truncated",
+        }
+    }
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One thing found wrong.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Finding {
+    /// What.
+    pub flaw: Flaw,
+    /// The record, or the size of the checkpoint.
+    pub seq: u64,
+    /// A sentence.
+    pub detail: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at record {}: {}", self.flaw, self.seq, self.detail)
+    }
+}
+
+/// What verification of a stream found.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Verdict {
+    /// The stream's origin.
+    pub origin: String,
+    /// How many records were read.
+    pub records: u64,
+    /// How many checkpoints were verified.
+    pub checkpoints: u64,
+    /// How many records the last good checkpoint covers; those behind it lie in the open window.
+    pub covered: u64,
+    /// Whether MACs were checked.
+    pub macs_checked: bool,
+    /// What was found wrong, the first record first; empty when all is well.
+    pub findings: Vec<Finding>,
+}
+
+impl Verdict {
+    /// Whether nothing is wrong.
+    pub fn is_ok(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    /// The first bad record and the reason.
+    pub fn first(&self) -> Option<&Finding> {
+        self.findings.iter().min_by_key(|finding| finding.seq)
+    }
+}
+
+/// A record as the store has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Sealed<'a> {
+    /// Its index by the store's key.
+    pub seq: u64,
+    /// Its body.
+    pub body: &'a [u8],
+    /// Its MAC.
+    pub mac: &'a [u8],
+    /// The leaf hash that was stored apart, if it is at hand.
+    pub leaf: Option<[u8; 32]>,
+    /// The indexed copies, if it comes from a store.
+    pub columns: Option<Columns<'a>>,
+}
+
+/// Indexed copies of a body's members.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Columns<'a> {
+    /// `ts`, µs.
+    pub time: i64,
+    /// `exp`, days.
+    pub expires: i64,
+    /// `lvl`.
+    pub level: &'a str,
+    /// `cat`.
+    pub category: &'a str,
+    /// `host.name`, if it is a text; so the others.
+    pub host: Option<&'a str>,
+    /// `source.ip`.
+    pub source_ip: Option<&'a str>,
+    /// `user.name`.
+    pub user: Option<&'a str>,
+    /// `event.action`.
+    pub action: Option<&'a str>,
+    /// `event.outcome`.
+    pub outcome: Option<&'a str>,
+}
+
+/// More findings than these say no more.
+const MOST_FINDINGS: usize = 1_000;
+
+/// Walks a stream from its first record: records and checkpoints in their order, then `finish`.
+/// Memory does not grow with the stream.
+#[derive(Debug)]
+pub struct Verifier {
+    vkey: Vkey,
+    tree: Tree,
+    last_at: i64,
+    mac: Option<(MacKey, Hash)>,
+    epoch: u64,
+    last_size: u64,
+    /// Whether a flaw since the last good checkpoint explains a root that differs.
+    explained: bool,
+    /// Findings since then that say body and stored leaf differ: which of the two is wrong, the next
+    /// root tells.
+    doubtful: Vec<usize>,
+    verdict: Verdict,
+}
+
+impl Verifier {
+    /// For the stream whose origin is the key's name.
+    pub fn new(vkey: Vkey) -> Self {
+        let verdict = Verdict { origin: vkey.name().into(), ..Verdict::default() };
+        Self {
+            vkey,
+            tree: Tree::default(),
+            last_at: i64::MIN,
+            mac: None,
+            epoch: 0,
+            last_size: 0,
+            explained: false,
+            doubtful: Vec::new(),
+            verdict,
+        }
+    }
+
+    /// Checks every MAC and seal too.
+    #[must_use]
+    pub fn with_k0(mut self, k0: [u8; 32]) -> Self {
+        self.mac = Some((MacKey::new(k0), first_mac(self.vkey.name())));
+        self.verdict.macs_checked = true;
+        self
+    }
+
+    /// The index of the record that comes next.
+    pub fn next_seq(&self) -> u64 {
+        self.tree.size()
+    }
+
+    /// Takes the next record of the store.
+    pub fn record(&mut self, record: &Sealed<'_>) {
+        let next = self.tree.size();
+        if record.seq < next {
+            self.report(Flaw::Inserted, record.seq, "this index stands twice");
+            return;
+        }
+        if record.seq > next {
+            // Without the leaves of what is missing the roots behind the gap cannot be compared.
+            let gap = record.seq - next;
+            self.report(Flaw::Missing, next, &format!("{gap} record(s) are not there"));
+            return;
+        }
+        self.verdict.records += 1;
+        let leaf = leaf_hash(record.body);
+        self.check_body(record, &leaf);
+        if let Some((key, last)) = &mut self.mac {
+            let mac = key.chain(record.seq, last, &leaf);
+            // The stored MAC goes on the chain: one bad record does not spoil those behind it.
+            *last = record.mac.try_into().unwrap_or(mac);
+            if mac != record.mac {
+                self.report(Flaw::BadMac, record.seq, "the MAC does not fit the record and those before");
+            }
+        }
+        self.tree.push(leaf);
+    }
+
+    /// Takes the leaf hash of a record that is missing, so that the walk goes on behind it.
+    pub fn missing(&mut self, leaf: [u8; 32]) {
+        let seq = self.tree.size();
+        self.report(Flaw::Missing, seq, "the record is not there");
+        if let Some((key, last)) = &mut self.mac {
+            *last = key.chain(seq, last, &leaf);
+        }
+        self.tree.push(leaf);
+    }
+
+    fn check_body(&mut self, record: &Sealed<'_>, leaf: &Hash) {
+        let seq = record.seq;
+        if record.leaf.is_some_and(|stored| stored != *leaf) {
+            self.doubtful.push(self.verdict.findings.len());
+            self.report(Flaw::Altered, seq, "the body does not fit its stored leaf hash");
+        }
+        let body = match Body::parse(record.body) {
+            Ok(body) => body,
+            Err(reason) => {
+                self.report(Flaw::Malformed, seq, &reason);
+                return;
+            }
+        };
+        if u64::try_from(body.seq).ok() != Some(seq) {
+            self.report(Flaw::Reordered, seq, &format!("the body was sealed at {}", body.seq));
+        }
+        if body.stream != self.vkey.name() {
+            self.report(Flaw::Inserted, seq, "the body belongs to another stream");
+        }
+        if body.at < self.last_at {
+            self.report(Flaw::Reordered, seq, "sealed before the record in front of it");
+        }
+        self.last_at = self.last_at.max(body.at);
+        if let Some(columns) = record.columns
+            && let Some(column) = differing(&body, &columns)
+        {
+            self.report(Flaw::ColumnMismatch, seq, &format!("column `{column}` differs from the body"));
+        }
+    }
+
+    /// Takes the checkpoint that covers just the records taken so far.
+    pub fn checkpoint(&mut self, checkpoint: &Checkpoint) {
+        let size = self.tree.size();
+        let seq = checkpoint.size;
+        if seq != size {
+            self.report(Flaw::Missing, size, &format!("a checkpoint covers {seq} records"));
+            return;
+        }
+        let note = match Note::parse(&checkpoint.note) {
+            Ok(note) => note,
+            Err(error) => {
+                self.report(Flaw::Malformed, seq, &error.to_string());
+                return;
+            }
+        };
+        if !note.is_signed_by(&self.vkey) {
+            self.report(Flaw::BadSignature, seq, "no signature of the stream's key verifies");
+        } else if note.origin != self.vkey.name() || note.size != checkpoint.size {
+            self.report(Flaw::ColumnMismatch, seq, "the note speaks of another stream or size");
+        } else if note.root == self.tree.root() {
+            self.verdict.checkpoints += 1;
+            self.verdict.covered = size;
+            self.explained = false;
+            self.blame_tiles();
+        } else if !self.explained {
+            let from = self.verdict.covered;
+            self.report(
+                Flaw::Altered,
+                from,
+                &format!("one of the records {from} to {} is not the one that was sealed", size.max(1) - 1),
+            );
+        }
+        self.check_seal(checkpoint);
+        self.last_size = size;
+    }
+
+    fn check_seal(&mut self, checkpoint: &Checkpoint) {
+        if checkpoint.epoch != self.epoch {
+            let detail = format!("epoch {} where {} was due", checkpoint.epoch, self.epoch);
+            self.report(Flaw::BadSeal, checkpoint.size, &detail);
+        }
+        self.epoch = checkpoint.epoch + 1;
+        if let Some((key, last)) = &mut self.mac {
+            let fits = *last == checkpoint.mac;
+            *key = key.evolve();
+            if !fits {
+                self.report(Flaw::BadSeal, checkpoint.size, "the seal differs from the last MAC");
+            }
+        }
+    }
+
+    /// Ends the walk: compares with the head that the store claims, and with the key file.
+    pub fn finish(mut self, head: Option<&Head>, keys: Option<&KeyFile>) -> Verdict {
+        let size = self.tree.size();
+        if let Some(head) = head {
+            let claimed = head.tree.size();
+            if claimed > size {
+                self.report(Flaw::Truncated, size, &format!("the stream claims {claimed} records"));
+            } else if claimed < size {
+                self.report(Flaw::Inserted, claimed, "records behind the stream's end");
+            } else if head.tree == self.tree {
+                self.blame_tiles();
+            } else if !self.explained {
+                let from = self.verdict.covered;
+                self.report(Flaw::Altered, from, "the stream's root differs from that of its records");
+            }
+            if head.mac_epoch != self.epoch {
+                let detail = format!("the stream is in epoch {}, its checkpoints end {}", head.mac_epoch, self.epoch);
+                self.report(Flaw::BadSeal, size, &detail);
+            }
+        }
+        if let Some(keys) = keys
+            && (keys.size > size || keys.mac_epoch > self.epoch)
+        {
+            let detail = format!("the key file has seen record {}, epoch {}", keys.size, keys.mac_epoch);
+            self.report(Flaw::Rollback, size, &detail);
+        }
+        self.verdict
+    }
+
+    /// The bodies give the root that was signed: where a stored leaf differs, the leaf is wrong.
+    fn blame_tiles(&mut self) {
+        for at in self.doubtful.drain(..) {
+            if let Some(finding) = self.verdict.findings.get_mut(at) {
+                finding.flaw = Flaw::BadTile;
+                finding.detail = "the stored leaf hash does not fit the record".into();
+            }
+        }
+    }
+
+    /// Adds what was found beside the walk.
+    pub fn report(&mut self, flaw: Flaw, seq: u64, detail: &str) {
+        self.explained = true;
+        if self.verdict.findings.len() < MOST_FINDINGS {
+            self.verdict.findings.push(Finding { flaw, seq, detail: detail.into() });
+        }
+    }
+}
+
+/// The first column that differs from the body.
+fn differing(body: &Body<'_>, columns: &Columns<'_>) -> Option<&'static str> {
+    let same = |a: Option<&str>, b: Option<&str>| {
+        a == b || (body.escaped && a.map(unescape).as_deref() == b)
+    };
+    let checks = [
+        ("ts", body.time == columns.time),
+        ("expires", body.expires == columns.expires),
+        ("level", body.level == columns.level),
+        ("category", same(Some(body.category), Some(columns.category))),
+        ("host", same(body.host, columns.host)),
+        ("source_ip", same(body.source_ip, columns.source_ip)),
+        ("user_name", same(body.user, columns.user)),
+        ("action", same(body.action, columns.action)),
+        ("outcome", same(body.outcome, columns.outcome)),
+    ];
+    checks.into_iter().find(|(_, same)| !same).map(|(name, _)| name)
+}

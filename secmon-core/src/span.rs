@@ -1,0 +1,65 @@
+//! Lengths of time in settings: `"10m"` or seconds.
+
+use std::time::Duration;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serializer};
+
+/// Reads `90`, `"90s"`, `"10m"`, `"24h"`, `"30d"` or `"500ms"`.
+///
+/// ```
+/// use secmon_core::parse_span;
+/// assert_eq!(parse_span("10m")?.as_secs(), 600);
+/// assert!(parse_span("soon").is_err());
+/// # Ok::<(), String>(())
+/// ```
+///
+/// # Errors
+/// A sentence that says which forms there are.
+pub fn parse_span(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no length of time; write for instance `90s`, `10m`, `24h` or `30d`");
+    let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let factor = match unit {
+        "ms" => return Ok(Duration::from_millis(number)),
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(factor).map(Duration::from_secs).ok_or_else(wrong)
+}
+
+/// For `#[serde(with = "span")]`.
+pub(crate) fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    let seconds = span.as_secs();
+    let (number, unit) = match seconds {
+        _ if span.subsec_millis() > 0 => (span.as_millis(), "ms"),
+        1.. if seconds % 86_400 == 0 => ((seconds / 86_400).into(), "d"),
+        1.. if seconds % 3_600 == 0 => ((seconds / 3_600).into(), "h"),
+        1.. if seconds % 60 == 0 => ((seconds / 60).into(), "m"),
+        _ => (seconds.into(), "s"),
+    };
+    serializer.collect_str(&format_args!("{number}{unit}"))
+}
+
+/// For `#[serde(with = "span")]`.
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Span {
+        Seconds(u64),
+        Text(String),
+    }
+    match Span::deserialize(deserializer)? {
+        Span::Seconds(seconds) => Ok(Duration::from_secs(seconds)),
+        Span::Text(text) => parse_span(&text).map_err(D::Error::custom),
+    }
+}
+
+/// A length of time in microseconds, the unit of stamps.
+pub(crate) fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+}

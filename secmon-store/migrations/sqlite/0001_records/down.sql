@@ -1,0 +1,16 @@
+DROP TABLE sessions;
+DROP TABLE tokens;
+DROP TABLE inputs;
+DROP TABLE rollups;
+DROP TABLE receipts;
+DROP TABLE outbox;
+DROP TABLE incidents;
+DROP TABLE detections;
+DROP TABLE rule_states;
+DROP TABLE signals;
+DROP TABLE hosts;
+DROP TABLE seals;
+DROP TABLE checkpoints;
+DROP TABLE tiles;
+DROP TABLE records;
+DROP TABLE streams;

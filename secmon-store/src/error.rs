@@ -1,0 +1,95 @@
+//! The one error of the crate.
+
+/// What can go wrong in the store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The database does not take writes now; what was given is not stored. Try again later; over
+    /// HTTP answer 503 with Retry-After.
+    #[error("the store is busy: {reason}")]
+    Busy {
+        /// What the database said.
+        reason: String,
+    },
+    /// Another writer has the stream. Open the writer again: it begins a new stream.
+    #[error("stream `{origin}` was continued by another writer")]
+    Conflict {
+        /// The stream.
+        origin: String,
+    },
+    /// The core refused.
+    #[error(transparent)]
+    Core(#[from] secmon_core::Error),
+    /// The database failed in another way.
+    #[error("the store failed: {reason}")]
+    Database {
+        /// What the database said.
+        reason: String,
+    },
+    /// A file could not be read or written.
+    #[error("`{path}`: {source}")]
+    File {
+        /// Which file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The same `Idempotency-Key` came with another body: use a new key for a new request.
+    #[error("this Idempotency-Key was used with another body")]
+    KeyReused,
+    /// The label's stream is open in another process.
+    #[error("the writer `{label}` is open in another process")]
+    Locked {
+        /// The writer's label.
+        label: String,
+    },
+    /// The store was written by a newer version: use that one.
+    #[error("the store `{url}` was written by a newer version of secmon (migration {migration} is unknown here)")]
+    Newer {
+        /// The store.
+        url: String,
+        /// The unknown migration.
+        migration: String,
+    },
+    /// There is no such thing.
+    #[error("{what} not found")]
+    NotFound {
+        /// What was looked for.
+        what: String,
+    },
+    /// The store cannot be opened.
+    #[error("cannot open the store `{url}`: {reason}")]
+    Open {
+        /// The store.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// A page cursor or filter has not the form that it must have.
+    #[error("{reason}")]
+    Query {
+        /// What is wrong, with the name of the parameter.
+        reason: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn file(path: &std::path::Path, source: std::io::Error) -> Self {
+        Self::File { path: path.display().to_string(), source }
+    }
+}
+
+impl From<diesel::result::Error> for Error {
+    fn from(error: diesel::result::Error) -> Self {
+        let reason = error.to_string();
+        // SQLite's words for SQLITE_BUSY, SQLITE_LOCKED, SQLITE_FULL and SQLITE_IOERR: all may pass.
+        let passing = ["locked", "busy", "disk is full", "disk I/O error"];
+        if passing.iter().any(|word| reason.contains(word)) {
+            return Self::Busy { reason };
+        }
+        Self::Database { reason }
+    }
+}
+
+/// `std::result::Result` with this crate's error.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,103 @@
+//! Hosts: who spoke, when and how often.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+use secmon_core::Record;
+
+use crate::connection::{Db, on};
+use crate::schema::hosts;
+use crate::{Page, Result, Store, time, unsigned};
+
+#[derive(Insertable, Queryable, Selectable)]
+#[diesel(table_name = hosts)]
+struct Row {
+    stream_no: i64,
+    name: String,
+    first_seen: i64,
+    last_seen: i64,
+    events: i64,
+}
+
+/// A host as lists show it.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// Its name.
+    pub name: String,
+    /// When it was heard first (time of receipt).
+    pub first_seen: DateTime<Utc>,
+    /// When it was heard last (time of receipt).
+    pub last_seen: DateTime<Utc>,
+    /// How many events it sent.
+    pub events: u64,
+}
+
+/// Counts the hosts of a batch.
+pub(crate) fn count(db: &mut Db, stream_no: i64, records: &[Record]) -> Result<()> {
+    let mut seen: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
+    for record in records.iter().filter(|record| record.category == "event") {
+        if let Some(host) = record.host.as_deref().filter(|host| host.len() <= 255) {
+            let (last, events) = seen.entry(host).or_default();
+            *last = record.at;
+            *events += 1;
+        }
+    }
+    for (name, (last, events)) in seen {
+        let row =
+            Row { stream_no, name: name.into(), first_seen: last, last_seen: last, events };
+        on!(db, c => diesel::insert_into(hosts::table)
+            .values(&row)
+            .on_conflict((hosts::stream_no, hosts::name))
+            .do_update()
+            .set((
+                hosts::last_seen.eq(excluded(hosts::last_seen)),
+                hosts::events.eq(hosts::events + excluded(hosts::events)),
+            ))
+            .execute(c))?;
+    }
+    Ok(())
+}
+
+impl Store {
+    /// A page of hosts by name, summed over all streams.
+    pub fn hosts(&self, limit: usize, page: Option<&str>) -> Result<Page<Host>> {
+        let after: Option<String> = page.map(crate::query::read_cursor).transpose()?;
+        let rows: Vec<Row> = self.read(|db| {
+            on!(db, c => {
+                let mut select = hosts::table.select(Row::as_select()).into_boxed();
+                if let Some(after) = &after {
+                    select = select.filter(hosts::name.gt(after));
+                }
+                Ok(select.order((hosts::name, hosts::stream_no)).load(c)?)
+            })
+        })?;
+        let mut all: Vec<Host> = Vec::new();
+        for row in rows {
+            let full = all.len() == limit;
+            match all.last_mut().filter(|host| host.name == row.name) {
+                Some(host) => {
+                    host.first_seen = host.first_seen.min(time(row.first_seen));
+                    host.last_seen = host.last_seen.max(time(row.last_seen));
+                    host.events += unsigned(row.events);
+                }
+                None if full => break,
+                None => all.push(Host {
+                    first_seen: time(row.first_seen),
+                    last_seen: time(row.last_seen),
+                    events: unsigned(row.events),
+                    name: row.name,
+                }),
+            }
+        }
+        let next = crate::query::next_page(&all, limit, |host| host.name.clone());
+        Ok(Page { rows: all, next })
+    }
+
+    /// How many hosts there are.
+    pub fn host_count(&self) -> Result<u64> {
+        let count = hosts::table.select(diesel::dsl::count(hosts::name).aggregate_distinct());
+        Ok(unsigned(self.read(|db| Ok(on!(db, c => count.first(c))?))?))
+    }
+}

@@ -1,0 +1,292 @@
+//! Incidents and detections: the rows are the truth, the core sends changes.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use secmon_core::{Change, ChangeKind, Detection, Group, Incident, Level};
+use sha2::{Digest, Sha256};
+
+use crate::connection::{Db, on};
+use crate::schema::{detections, incidents, outbox};
+use crate::streams::hex;
+use crate::{Page, Result, Store, micros, signed, time, unsigned};
+
+#[derive(Clone, Insertable, Queryable, Selectable)]
+#[diesel(table_name = incidents, treat_none_as_default_value = false)]
+struct Row {
+    id: String,
+    open_key: Option<Vec<u8>>,
+    rule: String,
+    title: String,
+    level: i32,
+    state: String,
+    grp: String,
+    stream_no: i64,
+    count: i64,
+    first_ts: i64,
+    last_ts: i64,
+    evidence: String,
+}
+
+/// An incident as lists show it.
+#[derive(Clone, Debug)]
+pub struct IncidentRow {
+    /// 32 hexadecimal digits.
+    pub id: String,
+    /// Id of the rule.
+    pub rule: String,
+    /// Title of the rule.
+    pub title: String,
+    /// The gravest of its detections.
+    pub level: Level,
+    /// `open`, `acknowledged` or `closed`.
+    pub state: String,
+    /// The group as canonical JSON.
+    pub group: String,
+    /// The sum of its signals' weights.
+    pub count: u64,
+    /// The first signal.
+    pub first: DateTime<Utc>,
+    /// The last signal.
+    pub last: DateTime<Utc>,
+    /// The id of the stream of its records.
+    pub stream: String,
+    /// The first ten and the last ten records.
+    pub evidence: Vec<u64>,
+}
+
+/// Which incidents a list shows, the newest first.
+#[derive(Clone, Debug, Default)]
+pub struct IncidentQuery {
+    /// Only of this state.
+    pub state: Option<String>,
+    /// Only of this rule.
+    pub rule: Option<String>,
+    /// Only of this level.
+    pub level: Option<Level>,
+    /// At most so many; 100 when 0.
+    pub limit: usize,
+    /// Goes on where another page ended.
+    pub page: Option<String>,
+}
+
+/// What is unique among open incidents.
+fn open_key(rule: &str, group: &Group) -> Vec<u8> {
+    Sha256::new_with_prefix(rule).chain_update([0]).chain_update(group.as_json()).finalize().to_vec()
+}
+
+/// Applies changes; what receivers must be told goes to the outbox.
+pub(crate) fn apply(db: &mut Db, stream_no: i64, changes: &[Change], now: DateTime<Utc>) -> Result<()> {
+    for change in changes {
+        let row = row(stream_no, &change.incident);
+        let opened = change.kind == ChangeKind::Opened
+            && on!(db, c => diesel::insert_or_ignore_into(incidents::table).values(&row).execute(c))? == 1;
+        if !opened {
+            update(db, &row)?;
+        }
+        if change.kind == ChangeKind::Recovered {
+            let set = (incidents::state.eq("closed"), incidents::open_key.eq(None::<Vec<u8>>));
+            let own = incidents::table.filter(incidents::open_key.eq(&row.open_key));
+            on!(db, c => diesel::update(own).set(set).execute(c))?;
+        }
+        if change.kind != ChangeKind::Updated {
+            let fact = (
+                outbox::incident.eq(&row.id),
+                outbox::kind.eq(change.kind.as_str()),
+                outbox::at.eq(micros(now)),
+            );
+            on!(db, c => diesel::insert_into(outbox::table).values(fact).execute(c))?;
+        }
+    }
+    Ok(())
+}
+
+fn update(db: &mut Db, row: &Row) -> Result<()> {
+    let open = incidents::table.filter(incidents::open_key.eq(&row.open_key));
+    let set = (
+        incidents::level.eq(row.level),
+        incidents::count.eq(row.count),
+        incidents::first_ts.eq(row.first_ts),
+        incidents::last_ts.eq(row.last_ts),
+        incidents::evidence.eq(&row.evidence),
+    );
+    on!(db, c => diesel::update(open).set(set).execute(c))?;
+    Ok(())
+}
+
+fn row(stream_no: i64, incident: &Incident) -> Row {
+    Row {
+        id: format!("{:032x}", incident.id),
+        open_key: Some(open_key(&incident.rule, &incident.group)),
+        rule: incident.rule.clone(),
+        title: incident.title.clone(),
+        level: incident.level.rank(),
+        state: "open".into(),
+        grp: incident.group.as_json().into(),
+        stream_no,
+        count: signed(incident.count),
+        first_ts: micros(incident.first),
+        last_ts: micros(incident.last),
+        evidence: serde_json::to_string(&incident.evidence).unwrap_or_default(),
+    }
+}
+
+#[derive(Insertable, Queryable, Selectable)]
+#[diesel(table_name = detections, treat_none_as_default_value = false)]
+struct Found {
+    id: Vec<u8>,
+    stream_no: i64,
+    seq: i64,
+    rule: String,
+    title: String,
+    level: i32,
+    ts: i64,
+    grp: String,
+}
+
+/// A detection as lists show it.
+#[derive(Clone, Debug)]
+pub struct DetectionRow {
+    /// 32 hexadecimal digits.
+    pub id: String,
+    /// Id of the rule.
+    pub rule: String,
+    /// Title of the rule.
+    pub title: String,
+    /// How grave it is.
+    pub level: Level,
+    /// When it happened.
+    pub time: DateTime<Utc>,
+    /// The group as canonical JSON.
+    pub group: String,
+    /// The id of the stream.
+    pub stream: String,
+    /// The record that made the rule fire.
+    pub seq: u64,
+}
+
+/// Stores detections; one that is there already is the same one.
+pub(crate) fn insert_detections(db: &mut Db, stream_no: i64, found: &[Detection]) -> Result<()> {
+    let rows: Vec<Found> = found
+        .iter()
+        .map(|detection| Found {
+            id: detection.id.to_be_bytes().to_vec(),
+            stream_no,
+            seq: signed(detection.seq),
+            rule: detection.rule.clone(),
+            title: detection.title.clone(),
+            level: detection.level.rank(),
+            ts: micros(detection.time),
+            grp: detection.group.as_json().into(),
+        })
+        .collect();
+    for rows in rows.chunks(500) {
+        on!(db, c => diesel::insert_or_ignore_into(detections::table).values(rows).execute(c))?;
+    }
+    Ok(())
+}
+
+impl Store {
+    /// A page of incidents, the last active first.
+    pub fn incidents(&self, query: &IncidentQuery) -> Result<Page<IncidentRow>> {
+        let streams = self.stream_ids()?;
+        let limit = if query.limit == 0 { 100 } else { query.limit.min(1_000) };
+        let place: Option<(i64, String)> =
+            query.page.as_deref().map(crate::query::read_cursor).transpose()?;
+        let rows: Vec<Row> = self.read(|db| {
+            on!(db, c => {
+                let mut select = incidents::table.select(Row::as_select()).into_boxed();
+                if let Some(state) = &query.state {
+                    select = select.filter(incidents::state.eq(state));
+                }
+                if let Some(rule) = &query.rule {
+                    select = select.filter(incidents::rule.eq(rule));
+                }
+                if let Some(level) = query.level {
+                    select = select.filter(incidents::level.eq(level.rank()));
+                }
+                if let Some((last, id)) = &place {
+                    select = select.filter(
+                        incidents::last_ts.lt(last).or(incidents::last_ts.eq(last).and(incidents::id.lt(id))),
+                    );
+                }
+                let select = select
+                    .order((incidents::last_ts.desc(), incidents::id.desc()))
+                    .limit(i64::try_from(limit).unwrap_or(i64::MAX));
+                Ok(select.load(c)?)
+            })
+        })?;
+        let next = crate::query::next_page(&rows, limit, |row| (row.last_ts, row.id.clone()));
+        let rows = rows.into_iter().map(|row| IncidentRow {
+            level: Level::from_rank(row.level).unwrap_or_default(),
+            count: unsigned(row.count),
+            first: time(row.first_ts),
+            last: time(row.last_ts),
+            stream: streams.get(&row.stream_no).cloned().unwrap_or_default(),
+            evidence: serde_json::from_str(&row.evidence).unwrap_or_default(),
+            id: row.id,
+            rule: row.rule,
+            title: row.title,
+            state: row.state,
+            group: row.grp,
+        });
+        Ok(Page { rows: rows.collect(), next })
+    }
+
+    /// How many incidents are open, by level.
+    pub fn open_incidents(&self) -> Result<BTreeMap<Level, u64>> {
+        let open = incidents::table
+            .filter(incidents::state.ne("closed"))
+            .group_by(incidents::level)
+            .select((incidents::level, diesel::dsl::count_star()));
+        let rows: Vec<(i32, i64)> = self.read(|db| Ok(on!(db, c => open.load(c))?))?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|(level, count)| Some((Level::from_rank(level)?, unsigned(count))))
+            .collect())
+    }
+
+    /// A page of detections, the newest first.
+    pub fn detections(&self, limit: usize, page: Option<&str>) -> Result<Page<DetectionRow>> {
+        let streams = self.stream_ids()?;
+        let place: Option<(i64, String)> = page.map(crate::query::read_cursor).transpose()?;
+        let place = place.map(|(ts, id)| (ts, bytes(&id)));
+        let rows: Vec<Found> = self.read(|db| {
+            on!(db, c => {
+                let mut select = detections::table.select(Found::as_select()).into_boxed();
+                if let Some((ts, id)) = &place {
+                    select = select.filter(detections::ts.le(ts)).filter(
+                        detections::ts.lt(ts).or(detections::id.lt(id)),
+                    );
+                }
+                let select = select
+                    .order((detections::ts.desc(), detections::id.desc()))
+                    .limit(i64::try_from(limit).unwrap_or(i64::MAX));
+                Ok(select.load(c)?)
+            })
+        })?;
+        let next = crate::query::next_page(&rows, limit, |row| (row.ts, hex(&row.id)));
+        let rows = rows.into_iter().map(|row| DetectionRow {
+            id: hex(&row.id),
+            level: Level::from_rank(row.level).unwrap_or_default(),
+            time: time(row.ts),
+            stream: streams.get(&row.stream_no).cloned().unwrap_or_default(),
+            seq: unsigned(row.seq),
+            rule: row.rule,
+            title: row.title,
+            group: row.grp,
+        });
+        Ok(Page { rows: rows.collect(), next })
+    }
+
+    fn stream_ids(&self) -> Result<BTreeMap<i64, String>> {
+        Ok(self.streams()?.into_iter().map(|row| (row.stream_no, row.id())).collect())
+    }
+}
+
+/// The bytes of hexadecimal digits; nothing for what is none.
+fn bytes(hex: &str) -> Vec<u8> {
+    let pairs = hex.as_bytes().chunks(2).map(std::str::from_utf8);
+    pairs.filter_map(|pair| u8::from_str_radix(pair.ok()?, 16).ok()).collect()
+}

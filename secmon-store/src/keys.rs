@@ -1,0 +1,93 @@
+//! Key files: outside the database, one a stream, locked while its writer is open.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use secmon_core::seal::KeyFile;
+use zeroize::Zeroizing;
+
+use crate::{Error, Result};
+
+/// Random bytes of the system.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| Error::Database {
+        reason: format!("the system gives no random bytes: {error}"),
+    })?;
+    Ok(bytes)
+}
+
+/// The place of a stream's key file, locked as long as this lives.
+#[derive(Debug)]
+pub(crate) struct KeyPlace {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl KeyPlace {
+    /// Locks the place; none if another process holds it.
+    pub(crate) fn lock(folder: &Path, stream: &str) -> Result<Option<Self>> {
+        if !folder.is_dir() {
+            fs::create_dir_all(folder).map_err(|error| Error::file(folder, error))?;
+            private(folder, 0o700)?;
+        }
+        let path = folder.join(stream);
+        let lock = folder.join(format!("{stream}.lock"));
+        let file = open_private(&lock)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { path, _lock: file })),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(Error::file(&lock, error)),
+        }
+    }
+
+    /// Reads the key file, if it is there.
+    pub(crate) fn read(&self) -> Result<Option<KeyFile>> {
+        read(&self.path)
+    }
+
+    /// Writes the key file: a temporary file, synced, then renamed over the old one.
+    pub(crate) fn write(&self, keys: &KeyFile) -> Result<()> {
+        let temporary = self.path.with_extension("new");
+        let mut file = open_private(&temporary)?;
+        let failed = |error| Error::file(&self.path, error);
+        file.set_len(0).and_then(|()| file.write_all(&keys.to_json())).map_err(failed)?;
+        file.sync_all().map_err(failed)?;
+        fs::rename(&temporary, &self.path).map_err(failed)?;
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    }
+}
+
+/// Reads a key file, if it is there.
+pub(crate) fn read(path: &Path) -> Result<Option<KeyFile>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::file(path, error)),
+    };
+    let mut json = Zeroizing::new(Vec::with_capacity(1_024));
+    file.read_to_end(&mut json).map_err(|error| Error::file(path, error))?;
+    Ok(Some(KeyFile::parse(&json)?))
+}
+
+/// Opens a file that only its owner may read.
+fn open_private(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|error| Error::file(path, error))
+}
+
+#[cfg(unix)]
+fn private(path: &Path, mode: u32) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(|error| Error::file(path, error))
+}
+
+#[cfg(not(unix))]
+fn private(_: &Path, _: u32) -> Result<()> {
+    Ok(())
+}

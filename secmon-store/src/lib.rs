@@ -1,0 +1,165 @@
+//! The durable, verifiable store of [secmon](https://crates.io/crates/secmon-core): all SQL of the
+//! project, one transaction a batch.
+//!
+//! A [`Store`] reads; a [`Writer`] is the only way in. What a `Writer` has acknowledged is durable,
+//! sealed and counted, and its alert lies in the outbox.
+//!
+//! ```
+//! use secmon_core::Ruleset;
+//! use secmon_store::{RecordQuery, Store};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let store = Store::open(&format!("sqlite://{}/secmon.db", folder.path().display()))?;
+//! let now = "2026-11-20T12:00:00Z".parse()?;
+//!
+//! let ruleset = Ruleset::builtin();
+//! let mut writer = store.writer("web-1", ruleset.clone(), now)?;
+//! let line = "Nov 20 11:59:00 web-1 sshd[42]: Failed password for root from 203.0.113.7 port 51234 ssh2";
+//! let receipt = writer.write(ruleset.prepare_lines([line; 5], now), now)?;
+//! assert_eq!(receipt.detections.len(), 1);
+//! writer.close(now)?;
+//!
+//! let page = store.records(&RecordQuery::default().field("source.ip", "203.0.113.7"))?;
+//! assert_eq!(page.rows.len(), 6); // five attempts, and the incident that they opened
+//! assert!(store.verify(&Default::default())?.iter().all(|verdict| verdict.is_ok()));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod access;
+mod commit;
+mod connection;
+mod error;
+mod hosts;
+mod incidents;
+mod inputs;
+mod keys;
+mod query;
+mod receipts;
+mod records;
+mod rollups;
+mod schema;
+mod signals;
+mod streams;
+mod verify;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use chrono::{DateTime, Utc};
+use secmon_core::Ruleset;
+
+pub use self::access::{Identity, Scope, Secret};
+use self::connection::{Db, Location};
+pub use self::error::{Error, Result};
+pub use self::hosts::Host;
+pub use self::incidents::{DetectionRow, IncidentQuery, IncidentRow};
+pub use self::inputs::Position;
+pub use self::query::{Page, RecordQuery};
+pub use self::receipts::RequestKey;
+pub use self::records::RecordRow;
+pub use self::rollups::{HourCount, ValueCount};
+pub use self::streams::{CheckpointRow, StreamRow};
+pub use self::verify::VerifyOptions;
+pub use self::writer::{Receipt, Request, Writer};
+
+/// How many idle connections for reading are kept.
+const MOST_IDLE: usize = 8;
+
+/// A store: streams of sealed records, and what was found in them. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    location: Location,
+    keys: PathBuf,
+    idle: Mutex<Vec<Db>>,
+}
+
+impl Store {
+    /// Opens a store, made when it is absent, and brings its schema up to date.
+    pub fn open(url: &str) -> Result<Self> {
+        Self::open_with(url, None, true)
+    }
+
+    /// Opens a store that must be there.
+    pub fn open_existing(url: &str) -> Result<Self> {
+        Self::open_with(url, None, false)
+    }
+
+    /// As [`Store::open`], with key files in a folder of one's own; `create` says whether an absent
+    /// store is made.
+    pub fn open_with(url: &str, keys: Option<&Path>, create: bool) -> Result<Self> {
+        let location = Location::parse(url)?;
+        let mut db = location.connect(create)?;
+        location.migrate(&mut db)?;
+        let keys = keys.map_or_else(|| location.keys(), Path::to_path_buf);
+        Ok(Self(Arc::new(Shared { location, keys, idle: Mutex::new(vec![db]) })))
+    }
+
+    /// Opens the writer of a label: resumes its stream, or begins one.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when another process has it open.
+    pub fn writer(&self, label: &str, ruleset: Ruleset, now: DateTime<Utc>) -> Result<Writer> {
+        Writer::open(self, label, "local", ruleset, now)
+    }
+
+    /// As [`Store::writer`], in a cluster of this name: origins of new streams begin with it.
+    pub fn writer_in(
+        &self,
+        cluster: &str,
+        label: &str,
+        ruleset: Ruleset,
+        now: DateTime<Utc>,
+    ) -> Result<Writer> {
+        Writer::open(self, label, cluster, ruleset, now)
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> &str {
+        &self.0.location.url
+    }
+
+    /// Whether the database answers.
+    pub fn ping(&self) -> Result<()> {
+        self.read(Db::ping)
+    }
+
+    /// Lends a connection for reading.
+    fn read<T>(&self, work: impl FnOnce(&mut Db) -> Result<T>) -> Result<T> {
+        let idle = self.0.idle.lock().ok().and_then(|mut idle| idle.pop());
+        let mut db = match idle {
+            Some(db) => db,
+            None => self.0.location.connect(false)?,
+        };
+        let answer = work(&mut db);
+        if let Ok(mut idle) = self.0.idle.lock()
+            && idle.len() < MOST_IDLE
+        {
+            idle.push(db);
+        }
+        answer
+    }
+}
+
+/// A time as the tables hold it.
+fn micros(time: DateTime<Utc>) -> i64 {
+    time.timestamp_micros()
+}
+
+/// A time that the tables hold.
+fn time(micros: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(micros).unwrap_or_default()
+}
+
+/// An index or count as the tables hold it; they are all below 2^63.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// An index or count that the tables hold; a negative one was never written.
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}

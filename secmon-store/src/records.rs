@@ -1,0 +1,275 @@
+//! Records: appended in batches, listed newest first.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use secmon_core::{Event, Level, Record};
+
+use crate::connection::{Db, on};
+use crate::schema::{records, tiles};
+use crate::streams::StreamRow;
+use crate::{Page, RecordQuery, Result, Store, signed, time, unsigned};
+
+/// A row; what stands before the body is a copy of what the body says.
+#[derive(Clone, Debug, Insertable, Queryable, Selectable)]
+#[diesel(table_name = records, treat_none_as_default_value = false)]
+pub(crate) struct Row {
+    pub(crate) stream_no: i64,
+    pub(crate) seq: i64,
+    pub(crate) ts: i64,
+    pub(crate) expires: i64,
+    pub(crate) level: i32,
+    pub(crate) category: String,
+    pub(crate) host: Option<String>,
+    pub(crate) source_ip: Option<String>,
+    pub(crate) user_name: Option<String>,
+    pub(crate) action: Option<String>,
+    pub(crate) outcome: Option<String>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) mac: Vec<u8>,
+}
+
+/// The same, lent from a sealed record.
+#[derive(Insertable)]
+#[diesel(table_name = records, treat_none_as_default_value = false)]
+struct NewRow<'a> {
+    stream_no: i64,
+    seq: i64,
+    ts: i64,
+    expires: i64,
+    level: i32,
+    category: &'a str,
+    host: Option<&'a str>,
+    source_ip: Option<&'a str>,
+    user_name: Option<&'a str>,
+    action: Option<&'a str>,
+    outcome: Option<&'a str>,
+    body: &'a [u8],
+    mac: &'a [u8],
+}
+
+/// A record as lists show it.
+#[derive(Clone, Debug)]
+pub struct RecordRow {
+    /// The id of its stream, 32 hexadecimal digits.
+    pub stream: String,
+    /// Its index.
+    pub seq: u64,
+    /// Its own id, a UUID.
+    pub id: String,
+    /// The event's level.
+    pub level: Level,
+    /// When it was sealed.
+    pub sealed_at: DateTime<Utc>,
+    /// The day on which it expires.
+    pub expires: chrono::NaiveDate,
+    /// The event.
+    pub event: Event,
+    /// What is hashed.
+    pub body: Vec<u8>,
+}
+
+/// A list looks at no more records than these, and no longer than this, before it answers with what
+/// it has and a cursor.
+const MOST_LOOKED_AT: usize = 200_000;
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// Rows of one statement: SQLite takes 32,766 values.
+const ROWS: usize = 500;
+
+/// Appends records.
+pub(crate) fn insert(db: &mut Db, stream_no: i64, sealed: &[Record]) -> Result<()> {
+    let row = |record: &'_ Record| -> i64 { signed(record.seq) };
+    let rows: Vec<NewRow<'_>> = sealed
+        .iter()
+        .map(|record| NewRow {
+            stream_no,
+            seq: row(record),
+            ts: record.time,
+            expires: record.expires,
+            level: record.level.rank(),
+            category: record.category,
+            host: record.host.as_deref(),
+            source_ip: record.source_ip.as_deref(),
+            user_name: record.user.as_deref(),
+            action: record.action.as_deref(),
+            outcome: record.outcome.as_deref(),
+            body: record.body.as_bytes(),
+            mac: &record.mac,
+        })
+        .collect();
+    for rows in rows.chunks(ROWS) {
+        on!(db, c => diesel::insert_into(records::table).values(rows).execute(c))?;
+    }
+    Ok(())
+}
+
+/// How many hashes a tile holds.
+pub(crate) const TILE: u64 = 256;
+
+/// A run of leaf hashes.
+#[derive(Clone, Debug, Insertable, Queryable, Selectable)]
+#[diesel(table_name = tiles)]
+pub(crate) struct TileRow {
+    pub(crate) stream_no: i64,
+    pub(crate) level: i32,
+    pub(crate) idx: i64,
+    pub(crate) hashes: Vec<u8>,
+}
+
+/// The leaf hashes of a tile, if it is there.
+pub(crate) fn tile(db: &mut Db, stream_no: i64, idx: i64) -> Result<Option<Vec<u8>>> {
+    let at = tiles::stream_no.eq(stream_no).and(tiles::level.eq(0)).and(tiles::idx.eq(idx));
+    Ok(on!(db, c => tiles::table.filter(at).select(tiles::hashes).first(c).optional())?)
+}
+
+/// Stores tiles; one that is there, only partly filled, is replaced.
+pub(crate) fn put_tiles(db: &mut Db, rows: &[TileRow]) -> Result<()> {
+    for row in rows {
+        on!(db, c => diesel::replace_into(tiles::table).values(row).execute(c))?;
+    }
+    Ok(())
+}
+
+/// Records of a stream from an index on, in order.
+pub(crate) fn walk(db: &mut Db, stream_no: i64, from: i64, limit: i64) -> Result<Vec<Row>> {
+    let query = records::table
+        .filter(records::stream_no.eq(stream_no).and(records::seq.ge(from)))
+        .order(records::seq)
+        .limit(limit);
+    Ok(on!(db, c => query.select(Row::as_select()).load(c))?)
+}
+
+impl Store {
+    /// A page of records, the newest event first. Fields without a column of their own are compared in
+    /// the bodies; a page may then be short of its limit and still have a next one.
+    pub fn records(&self, query: &RecordQuery) -> Result<Page<RecordRow>> {
+        let streams = self.streams()?;
+        let started = Instant::now();
+        let mut place: Option<(i64, i64, i64)> =
+            query.page.as_deref().map(crate::query::read_cursor).transpose()?;
+        let (columns, others): (Vec<_>, Vec<_>) =
+            query.fields.iter().partition(|(name, _)| column(name));
+        let chunk = if others.is_empty() { query.limit } else { 1_000 };
+        let mut rows = Vec::new();
+        let mut looked_at = 0;
+        loop {
+            let found = self.read(|db| chunk_of(db, query, &columns, place, chunk))?;
+            let ended = found.len() < chunk;
+            looked_at += found.len();
+            for row in found {
+                place = Some((row.ts, row.stream_no, row.seq));
+                let Some(record) = record(&streams, row) else { continue };
+                if others.iter().all(|(name, value)| has(&record.event, name, value)) {
+                    rows.push(record);
+                    if rows.len() == query.limit {
+                        return Ok(Page { rows, next: place.map(|place| crate::query::cursor(&place)) });
+                    }
+                }
+            }
+            if ended {
+                return Ok(Page { rows, next: None });
+            }
+            if looked_at >= MOST_LOOKED_AT || started.elapsed() > LONGEST {
+                return Ok(Page { rows, next: place.map(|place| crate::query::cursor(&place)) });
+            }
+        }
+    }
+
+    /// One record.
+    pub fn record(&self, stream: &str, seq: u64) -> Result<RecordRow> {
+        let streams = self.streams()?;
+        let missing = || crate::Error::NotFound { what: format!("record {seq} of stream `{stream}`") };
+        let no = streams.iter().find(|row| row.id() == stream || row.origin == stream);
+        let no = no.ok_or_else(missing)?.stream_no;
+        let row = self.read(|db| walk(db, no, signed(seq), 1))?.into_iter().next();
+        let row = row.filter(|row| unsigned(row.seq) == seq).ok_or_else(missing)?;
+        record(&streams, row).ok_or_else(missing)
+    }
+
+    /// How many records there are.
+    pub fn record_count(&self) -> Result<u64> {
+        Ok(self.streams()?.iter().map(StreamRow::size).sum())
+    }
+}
+
+/// Whether a field has a column of its own.
+fn column(name: &str) -> bool {
+    matches!(name, "host.name" | "source.ip" | "user.name" | "event.action" | "event.outcome")
+}
+
+fn chunk_of(
+    db: &mut Db,
+    query: &RecordQuery,
+    fields: &[(&String, &String)],
+    place: Option<(i64, i64, i64)>,
+    limit: usize,
+) -> Result<Vec<Row>> {
+    on!(db, c => {
+        let mut select = records::table.select(Row::as_select()).into_boxed();
+        if let Some(since) = query.since {
+            select = select.filter(records::ts.ge(since.timestamp_micros()));
+        }
+        if let Some(until) = query.until {
+            select = select.filter(records::ts.lt(until.timestamp_micros()));
+        }
+        if let Some(level) = query.level {
+            select = select.filter(records::level.eq(level.rank()));
+        }
+        if let Some(level) = query.level_min {
+            select = select.filter(records::level.ge(level.rank()));
+        }
+        for (name, value) in fields {
+            let value = Some(value.as_str());
+            select = match name.as_str() {
+                "host.name" => select.filter(records::host.eq(value)),
+                "source.ip" => select.filter(records::source_ip.eq(value)),
+                "user.name" => select.filter(records::user_name.eq(value)),
+                "event.action" => select.filter(records::action.eq(value)),
+                _ => select.filter(records::outcome.eq(value)),
+            };
+        }
+        if let Some((ts, stream, seq)) = place {
+            // The first comparison alone lets the database begin at the place in the index.
+            select = select.filter(records::ts.le(ts)).filter(
+                records::ts.lt(ts).or(records::stream_no
+                    .lt(stream)
+                    .or(records::stream_no.eq(stream).and(records::seq.lt(seq)))),
+            );
+        }
+        let select = select
+            .order((records::ts.desc(), records::stream_no.desc(), records::seq.desc()))
+            .limit(i64::try_from(limit).unwrap_or(i64::MAX));
+        Ok(select.load(c)?)
+    })
+}
+
+fn has(event: &Event, name: &str, wanted: &str) -> bool {
+    let among = |names: &[std::borrow::Cow<'static, str>]| names.iter().any(|name| name == wanted);
+    match name {
+        "product" => among(&event.sources.product),
+        "category" => among(&event.sources.category),
+        "service" => among(&event.sources.service),
+        _ => event.find(name).is_some_and(|value| value.each().iter().any(|one| one.to_string() == wanted)),
+    }
+}
+
+/// A row as lists show it; a body that cannot be read is shown as its text.
+fn record(streams: &[StreamRow], row: Row) -> Option<RecordRow> {
+    let stream = streams.iter().find(|stream| stream.stream_no == row.stream_no)?;
+    let body: serde_json::Value = serde_json::from_slice(&row.body).unwrap_or_default();
+    let event = secmon_core::event_of(&row.body).unwrap_or_else(|_| {
+        secmon_core::parse::bad_line(&row.body, "the body of this record cannot be read", time(row.ts))
+    });
+    Some(RecordRow {
+        stream: stream.id(),
+        seq: unsigned(row.seq),
+        id: body.get("id").and_then(|id| id.as_str()).unwrap_or_default().into(),
+        level: Level::from_rank(row.level).unwrap_or_default(),
+        sealed_at: time(body.get("at").and_then(serde_json::Value::as_i64).unwrap_or(0)),
+        expires: time(row.expires.saturating_mul(86_400_000_000)).date_naive(),
+        event,
+        body: row.body,
+    })
+}

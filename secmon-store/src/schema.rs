@@ -1,0 +1,188 @@
+//! The tables, one copy for all databases.
+
+diesel::table! {
+    streams (stream_no) {
+        stream_no -> BigInt,
+        stream_id -> Binary,
+        origin -> Text,
+        label -> Text,
+        genesis_vkey -> Text,
+        size -> BigInt,
+        root -> Binary,
+        frontier -> Binary,
+        last_mac -> Binary,
+        mac_epoch -> BigInt,
+        sig_epoch -> BigInt,
+        last_at -> BigInt,
+        logged -> BigInt,
+        closed -> Bool,
+        k0_box -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    records (stream_no, seq) {
+        stream_no -> BigInt,
+        seq -> BigInt,
+        ts -> BigInt,
+        expires -> BigInt,
+        level -> Integer,
+        category -> Text,
+        host -> Nullable<Text>,
+        source_ip -> Nullable<Text>,
+        user_name -> Nullable<Text>,
+        action -> Nullable<Text>,
+        outcome -> Nullable<Text>,
+        body -> Binary,
+        mac -> Binary,
+    }
+}
+
+diesel::table! {
+    tiles (stream_no, level, idx) {
+        stream_no -> BigInt,
+        level -> Integer,
+        idx -> BigInt,
+        hashes -> Binary,
+    }
+}
+
+diesel::table! {
+    checkpoints (stream_no, size) {
+        stream_no -> BigInt,
+        size -> BigInt,
+        epoch -> BigInt,
+        mac -> Binary,
+        note -> Text,
+        issued_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    seals (stream_no, epoch) {
+        stream_no -> BigInt,
+        epoch -> BigInt,
+        size -> BigInt,
+        mac -> Binary,
+    }
+}
+
+diesel::table! {
+    hosts (stream_no, name) {
+        stream_no -> BigInt,
+        name -> Text,
+        first_seen -> BigInt,
+        last_seen -> BigInt,
+        events -> BigInt,
+    }
+}
+
+diesel::table! {
+    signals (stream_no, no) {
+        stream_no -> BigInt,
+        no -> BigInt,
+        log -> Binary,
+    }
+}
+
+diesel::table! {
+    rule_states (stream_no, rule) {
+        stream_no -> BigInt,
+        rule -> Text,
+        settings -> Binary,
+        logged -> BigInt,
+        state -> Text,
+    }
+}
+
+diesel::table! {
+    detections (id) {
+        id -> Binary,
+        stream_no -> BigInt,
+        seq -> BigInt,
+        rule -> Text,
+        title -> Text,
+        level -> Integer,
+        ts -> BigInt,
+        grp -> Text,
+    }
+}
+
+diesel::table! {
+    incidents (id) {
+        id -> Text,
+        open_key -> Nullable<Binary>,
+        rule -> Text,
+        title -> Text,
+        level -> Integer,
+        state -> Text,
+        grp -> Text,
+        stream_no -> BigInt,
+        count -> BigInt,
+        first_ts -> BigInt,
+        last_ts -> BigInt,
+        evidence -> Text,
+    }
+}
+
+diesel::table! {
+    outbox (no) {
+        no -> BigInt,
+        incident -> Text,
+        kind -> Text,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    receipts (key, part) {
+        key -> Binary,
+        part -> Integer,
+        body -> Binary,
+        stream_no -> BigInt,
+        first_seq -> BigInt,
+        last_seq -> BigInt,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    rollups (stream_no, hour, field, value) {
+        stream_no -> BigInt,
+        hour -> BigInt,
+        field -> Text,
+        value -> Text,
+        count -> BigInt,
+    }
+}
+
+diesel::table! {
+    inputs (name) {
+        name -> Text,
+        fingerprint -> Binary,
+        head -> BigInt,
+        position -> BigInt,
+        lines -> BigInt,
+    }
+}
+
+diesel::table! {
+    tokens (hash) {
+        hash -> Binary,
+        name -> Text,
+        scope -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sessions (hash) {
+        hash -> Binary,
+        name -> Text,
+        scope -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(streams, records);

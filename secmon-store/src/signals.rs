@@ -1,0 +1,100 @@
+//! The signal log and snapshots of rules' memory: from them counting goes on after a restart.
+
+use diesel::prelude::*;
+use secmon_core::{Monitor, RuleState, SignalLog};
+
+use crate::connection::{Db, on};
+use crate::schema::{rule_states, signals};
+use crate::{Result, signed, unsigned};
+
+#[derive(Insertable, Queryable, Selectable)]
+#[diesel(table_name = signals)]
+struct SignalRow {
+    stream_no: i64,
+    no: i64,
+    log: Vec<u8>,
+}
+
+#[derive(Insertable, Queryable, Selectable)]
+#[diesel(table_name = rule_states)]
+struct StateRow {
+    stream_no: i64,
+    rule: String,
+    settings: Vec<u8>,
+    logged: i64,
+    state: String,
+}
+
+/// Logs what the rules were told in one batch.
+pub(crate) fn insert(db: &mut Db, stream_no: i64, logged: u64, log: &SignalLog) -> Result<()> {
+    if log.is_empty() {
+        return Ok(());
+    }
+    let log = serde_json::to_vec(log).map_err(|error| crate::Error::Database {
+        reason: format!("the signal log cannot be written: {error}"),
+    })?;
+    let row = SignalRow { stream_no, no: signed(logged), log };
+    on!(db, c => diesel::insert_into(signals::table).values(&row).execute(c))?;
+    Ok(())
+}
+
+/// Stores the memory of rules, and drops the part of the log that no snapshot needs any more.
+pub(crate) fn snapshot(
+    db: &mut Db,
+    stream_no: i64,
+    logged: u64,
+    states: &[RuleState],
+    clean: bool,
+) -> Result<()> {
+    for state in states {
+        let row = StateRow {
+            stream_no,
+            rule: state.rule.clone(),
+            settings: state.settings.to_vec(),
+            logged: signed(logged),
+            state: state.state.clone(),
+        };
+        on!(db, c => diesel::replace_into(rule_states::table).values(&row).execute(c))?;
+    }
+    if clean {
+        // All rules that counted anything since are in `states`: the others need no replay.
+        let own = rule_states::table.filter(rule_states::stream_no.eq(stream_no));
+        on!(db, c => diesel::update(own).set(rule_states::logged.eq(signed(logged))).execute(c))?;
+        let old = signals::stream_no.eq(stream_no).and(signals::no.le(signed(logged)));
+        on!(db, c => diesel::delete(signals::table.filter(old)).execute(c))?;
+    }
+    Ok(())
+}
+
+/// Brings a monitor's rules to the state behind the last batch.
+pub(crate) fn resume(db: &mut Db, stream_no: i64, logged: u64, monitor: &mut Monitor) -> Result<()> {
+    let saved = rule_states::table.filter(rule_states::stream_no.eq(stream_no));
+    let saved: Vec<StateRow> = on!(db, c => saved.select(StateRow::as_select()).load(c))?;
+    let states = saved.iter().map(|row| RuleState {
+        rule: row.rule.clone(),
+        settings: row.settings.as_slice().try_into().unwrap_or_default(),
+        state: row.state.clone(),
+    });
+    monitor.restore(&states.collect::<Vec<_>>(), logged)?;
+    let mut from = 0;
+    loop {
+        let log = signals::table
+            .filter(signals::stream_no.eq(stream_no).and(signals::no.gt(from)))
+            .order(signals::no)
+            .limit(1_000);
+        let rows: Vec<SignalRow> = on!(db, c => log.select(SignalRow::as_select()).load(c))?;
+        for row in &rows {
+            let log: SignalLog =
+                serde_json::from_slice(&row.log).map_err(|error| crate::Error::Database {
+                    reason: format!("signal log {} cannot be read: {error}", unsigned(row.no)),
+                })?;
+            monitor.replay(&log, |rule| {
+                saved.iter().find(|state| state.rule == rule).is_none_or(|state| state.logged < row.no)
+            });
+            from = row.no;
+        }
+        if rows.len() < 1_000 {
+            return Ok(());
+        }
+    }
+}

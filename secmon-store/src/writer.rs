@@ -1,0 +1,480 @@
+//! `Writer`: a monitor, a connection and a key file; the only way into a store.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use secmon_core::seal::{Sealer, StreamKeys};
+use secmon_core::{Detection, Event, Monitor, Prepared, Ruleset, Step, When, fields};
+
+use crate::commit::{Leaves, Pending};
+use crate::connection::Db;
+use crate::inputs::Position;
+use crate::keys::{KeyPlace, random};
+use crate::receipts::RequestKey;
+use crate::rollups::Known;
+use crate::streams::StreamRow;
+use crate::{Error, Result, Store, receipts, signals, signed, streams, unsigned};
+
+/// The bounds of one batch.
+const MOST_EVENTS: usize = 1_000;
+const MOST_BYTES: usize = 4 << 20;
+
+/// A checkpoint is issued a second after news at the latest, or behind so many records; not more often
+/// than ten times a second.
+const CHECKPOINT_AFTER: TimeDelta = TimeDelta::seconds(1);
+const CHECKPOINT_RECORDS: u64 = 10_000;
+const CHECKPOINT_PAUSE: TimeDelta = TimeDelta::milliseconds(100);
+/// How often silence is attested, rules are told the time, and their memory is saved.
+const MINUTE: TimeDelta = TimeDelta::seconds(60);
+
+/// Events to be stored together, with what belongs into the same transaction.
+#[derive(Debug, Default)]
+pub struct Request {
+    /// The events.
+    pub events: Vec<Prepared>,
+    /// Under which the request is stored once.
+    pub key: Option<RequestKey>,
+    /// How far the files were read that the events come from.
+    pub positions: Vec<Position>,
+}
+
+impl Request {
+    /// Cuts a long request into parts that fit a batch. Parts of a keyed request have keys of their
+    /// own, so that a retry goes on where the first try ended.
+    pub fn split(self) -> Vec<Self> {
+        let mut parts = Vec::new();
+        let mut part = Self::default();
+        let mut bytes = 0;
+        for event in self.events {
+            let size = event.bytes();
+            if part.events.len() == MOST_EVENTS || (bytes + size > MOST_BYTES && !part.events.is_empty()) {
+                parts.push(std::mem::take(&mut part));
+                bytes = 0;
+            }
+            bytes += size;
+            part.events.push(event);
+        }
+        part.positions = self.positions;
+        parts.push(part);
+        if let Some(key) = self.key {
+            for (part, number) in parts.iter_mut().zip(0..) {
+                part.key = Some(key.part(number));
+            }
+        }
+        parts
+    }
+
+    /// Bytes, roughly, for budgets.
+    pub fn bytes(&self) -> usize {
+        self.events.iter().map(Prepared::bytes).sum()
+    }
+}
+
+/// What a writer answers once everything is committed.
+#[derive(Clone, Debug, Default)]
+pub struct Receipt {
+    /// The id of the stream.
+    pub stream: String,
+    /// The first and the last index of the request's records; derived records may lie between.
+    pub seqs: Option<(u64, u64)>,
+    /// What the rules found in the batch.
+    pub detections: Vec<Detection>,
+    /// Whether the request was stored before, and is answered from its receipt.
+    pub replayed: bool,
+}
+
+/// The only way into a store. One transaction commits a whole batch or nothing; what is acknowledged is
+/// durable, sealed and counted.
+///
+/// A sealed batch is never abandoned on a passing error: it stays pending and goes first, while callers
+/// get [`Error::Busy`].
+#[derive(Debug)]
+pub struct Writer {
+    store: Store,
+    db: Db,
+    keys: KeyPlace,
+    monitor: Monitor,
+    stream: StreamRow,
+    leaves: Leaves,
+    known: Known,
+    pending: Option<Pending>,
+    begun: Option<StreamKeys>,
+    warnings: Vec<String>,
+    rules_said: bool,
+    checkpoint_at: DateTime<Utc>,
+    checkpoint_size: u64,
+    tick_at: DateTime<Utc>,
+    snapshot_at: DateTime<Utc>,
+}
+
+impl Writer {
+    pub(crate) fn open(
+        store: &Store,
+        label: &str,
+        cluster: &str,
+        ruleset: Ruleset,
+        now: DateTime<Utc>,
+    ) -> Result<Self> {
+        let mut db = store.0.location.connect(false)?;
+        let mut warnings = Vec::new();
+        let mut restored = None;
+        if let Some(stream) = streams::open_of(&mut db, label)? {
+            let keys = KeyPlace::lock(&store.0.keys, &stream.id())?;
+            let keys = keys.ok_or_else(|| Error::Locked { label: label.into() })?;
+            // Read again under the lock: another process may have just left.
+            let stream = streams::open_of(&mut db, label)?.unwrap_or(stream);
+            match Self::sealer(&stream, &keys)? {
+                Ok(sealer) => {
+                    let mut monitor = Monitor::new(ruleset, sealer);
+                    signals::resume(&mut db, stream.stream_no, unsigned(stream.logged), &mut monitor)?;
+                    let mut writer = Self::assemble(store, db, keys, monitor, stream, now)?;
+                    writer.warnings = warnings;
+                    writer.save_keys();
+                    return Ok(writer);
+                }
+                Err(reason) => {
+                    warnings.push(format!("stream `{}` is closed and a new one begun: {reason}", stream.origin));
+                    streams::close(&mut db, stream.stream_no)?;
+                    restored = Some((stream, reason));
+                }
+            }
+        }
+        let mut writer = Self::begin(store, db, label, cluster, ruleset, now)?;
+        writer.warnings = warnings;
+        if let Some((stream, reason)) = restored {
+            let mut event = Event::new(now);
+            event.level = secmon_core::Level::Critical;
+            event.set(fields::EVENT_KIND, "state");
+            event.set(fields::EVENT_ACTION, "stream_restored");
+            event.set(fields::MESSAGE, reason);
+            event.set("secmon.restore.origin", stream.origin.as_str());
+            event.set("secmon.restore.size", stream.size);
+            let announce = Some(("secmon.restore", event));
+            writer.run(Step { announce, checkpoint: When::Always, ..Step::default() }, now)?;
+        }
+        Ok(writer)
+    }
+
+    /// Begins a stream: its key file first, so that no stream is without keys.
+    fn begin(
+        store: &Store,
+        mut db: Db,
+        label: &str,
+        cluster: &str,
+        ruleset: Ruleset,
+        now: DateTime<Utc>,
+    ) -> Result<Self> {
+        let id: [u8; 16] = random()?;
+        let origin = format!("{cluster}/{}", streams::hex(&id));
+        let secrets = StreamKeys::from_bytes(random()?, random()?);
+        let sealer = Sealer::create(&origin, &secrets)?;
+        let keys = KeyPlace::lock(&store.0.keys, &streams::hex(&id))?;
+        let keys = keys.ok_or_else(|| Error::Locked { label: label.into() })?;
+        keys.write(&sealer.key_file())?;
+        let mut stream = StreamRow {
+            stream_no: 0,
+            stream_id: id.to_vec(),
+            origin,
+            label: label.into(),
+            genesis_vkey: sealer.vkey().to_string(),
+            size: 0,
+            root: Vec::new(),
+            frontier: Vec::new(),
+            last_mac: Vec::new(),
+            mac_epoch: 0,
+            sig_epoch: 0,
+            last_at: 0,
+            logged: 0,
+            closed: false,
+            k0_box: None,
+        };
+        stream.set_head(sealer.head(), 0);
+        streams::insert(&mut db, &mut stream)?;
+        let mut writer = Self::assemble(store, db, keys, Monitor::new(ruleset, sealer), stream, now)?;
+        writer.begun = Some(secrets);
+        Ok(writer)
+    }
+
+    /// The sealer that goes on with a stream, or why nobody may.
+    fn sealer(stream: &StreamRow, keys: &KeyPlace) -> Result<Result<Sealer, String>> {
+        let Some(head) = stream.head() else {
+            return Ok(Err("its row in the database was changed".into()));
+        };
+        let Some(file) = keys.read()? else { return Ok(Err("its key file is gone".into())) };
+        Ok(match file.reconcile(&head) {
+            Ok(file) => Ok(Sealer::resume(&stream.origin, head, &file)?),
+            Err(alarm) => Err(alarm),
+        })
+    }
+
+    fn assemble(
+        store: &Store,
+        mut db: Db,
+        keys: KeyPlace,
+        monitor: Monitor,
+        stream: StreamRow,
+        now: DateTime<Utc>,
+    ) -> Result<Self> {
+        let leaves = Leaves::resume(&mut db, &stream)?;
+        Ok(Self {
+            store: store.clone(),
+            db,
+            keys,
+            leaves,
+            known: Known::default(),
+            pending: None,
+            begun: None,
+            warnings: Vec::new(),
+            rules_said: false,
+            checkpoint_at: now,
+            checkpoint_size: stream.size(),
+            tick_at: now,
+            snapshot_at: now,
+            monitor,
+            stream,
+        })
+    }
+
+    /// Stores events; answers once all of them are committed. More than 1,000 go in several batches, in
+    /// order: if one fails, those before it are stored.
+    pub fn write(&mut self, events: Vec<Prepared>, now: DateTime<Utc>) -> Result<Receipt> {
+        self.write_request(Request { events, ..Request::default() }, now)
+    }
+
+    /// As [`Writer::write`], with a key or file positions.
+    pub fn write_request(&mut self, request: Request, now: DateTime<Utc>) -> Result<Receipt> {
+        let mut whole = Receipt { stream: self.stream.id(), replayed: true, ..Receipt::default() };
+        for part in request.split() {
+            let receipt = self.commit(vec![part], now)?.pop();
+            whole.join(receipt.unwrap_or_else(|| Err(busy("nothing was answered")))?);
+        }
+        Ok(whole)
+    }
+
+    /// Stores requests together in one batch, each with an answer of its own. They must fit one
+    /// ([`Request::split`]).
+    ///
+    /// # Errors
+    /// Nothing of any request is stored: [`Error::Busy`] may pass; after any other error the writer
+    /// must be opened again.
+    pub fn commit(&mut self, requests: Vec<Request>, now: DateTime<Utc>) -> Result<Vec<Result<Receipt>>> {
+        self.flush()?;
+        let mut answers = Vec::with_capacity(requests.len());
+        let mut step = Step::default();
+        let mut places = Vec::new();
+        let mut positions = Vec::new();
+        let mut keys: Vec<RequestKey> = Vec::new();
+        for request in requests {
+            if let Some(key) = &request.key {
+                let known = self.replay(key);
+                if !matches!(known, Ok(None)) {
+                    answers.push(Some(known.map(Option::unwrap_or_default)));
+                    continue;
+                }
+                if keys.contains(key) {
+                    answers.push(Some(Err(busy("the same request is being stored"))));
+                    continue;
+                }
+                keys.push(key.clone());
+            }
+            let from = step.events.len();
+            step.events.extend(request.events);
+            places.push((from..step.events.len(), request.key));
+            positions.extend(request.positions);
+            answers.push(None);
+        }
+        if places.is_empty() {
+            return Ok(answers.into_iter().flatten().collect());
+        }
+        step.announce = self.rules_announcement(now);
+        let news = self.stream.size() + step.events.len() as u64 - self.checkpoint_size;
+        step.checkpoint = if now - self.checkpoint_at < CHECKPOINT_PAUSE {
+            When::Never
+        } else if now - self.checkpoint_at >= CHECKPOINT_AFTER || news >= CHECKPOINT_RECORDS {
+            When::Always
+        } else {
+            When::OnHighIncident
+        };
+        step.tick = now - self.tick_at >= MINUTE;
+        let batch = self.seal(step, now)?;
+        let mut receipts = Vec::new();
+        for (range, key) in places {
+            let seqs = batch.events.get(range).unwrap_or_default();
+            let seqs = seqs.first().copied().zip(seqs.last().copied());
+            let stored = seqs.map_or((-1, -1), |(first, last)| (signed(first), signed(last)));
+            let receipt = Receipt {
+                stream: self.stream.id(),
+                seqs,
+                detections: Vec::new(),
+                replayed: false,
+            };
+            receipts.push((key.map(|key| (key, stored)), receipt));
+        }
+        let detections = batch.detections.clone();
+        let (stored, mut fresh): (Vec<_>, Vec<_>) = receipts.into_iter().unzip();
+        self.send(batch, stored.into_iter().flatten().collect(), positions, now)?;
+        if let Some(first) = fresh.first_mut() {
+            first.detections = detections;
+        }
+        let mut fresh = fresh.into_iter();
+        let answer = |known: Option<_>| known.or_else(|| fresh.next().map(Ok));
+        Ok(answers.into_iter().filter_map(answer).collect())
+    }
+
+    /// Does what is due without events: a checkpoint a second after news, a heartbeat in silence, time
+    /// that passes for the rules, snapshots. Call it about once a second.
+    pub fn maintain(&mut self, now: DateTime<Utc>) -> Result<()> {
+        self.flush()?;
+        let mut step = Step::default();
+        let waited = now - self.checkpoint_at;
+        if waited >= MINUTE {
+            let mut event = Event::new(now);
+            event.set(fields::EVENT_KIND, "state");
+            event.set(fields::EVENT_ACTION, "heartbeat");
+            step.announce = Some(("secmon.heartbeat", event));
+        }
+        if waited >= MINUTE || (waited >= CHECKPOINT_AFTER && self.stream.size() > self.checkpoint_size) {
+            step.checkpoint = When::Always;
+        }
+        step.tick = now - self.tick_at >= MINUTE;
+        if step.checkpoint == When::Always || step.tick {
+            self.run(step, now)?;
+        }
+        Ok(())
+    }
+
+    /// Ends in order: what is pending is committed, a checkpoint covers the last record, the memory of
+    /// rules is saved.
+    pub fn close(mut self, now: DateTime<Utc>) -> Result<()> {
+        self.flush()?;
+        self.snapshot_at = DateTime::<Utc>::MIN_UTC;
+        if self.stream.size() > self.checkpoint_size || self.monitor.logged() > unsigned(self.stream.logged) {
+            self.run(Step { checkpoint: When::Always, ..Step::default() }, now)?;
+        }
+        Ok(())
+    }
+
+    /// The id of the stream, 32 hexadecimal digits.
+    pub fn stream(&self) -> String {
+        self.stream.id()
+    }
+
+    /// The row of the stream.
+    pub fn stream_row(&self) -> &StreamRow {
+        &self.stream
+    }
+
+    /// The secrets of a stream that began with this writer, once: K_0 is for the auditor.
+    pub fn take_begun(&mut self) -> Option<StreamKeys> {
+        self.begun.take()
+    }
+
+    /// What the operator should be told, once.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// The store that it writes to.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn rules_announcement(&mut self, now: DateTime<Utc>) -> Option<(&'static str, Event)> {
+        let said = std::mem::replace(&mut self.rules_said, true);
+        (!said).then(|| ("secmon.rules", self.monitor.rules_event(now)))
+    }
+
+    /// The answer to a request that was stored before.
+    fn replay(&mut self, key: &RequestKey) -> Result<Option<Receipt>> {
+        let Some((stream_no, first, last)) = receipts::find(&mut self.db, key)? else { return Ok(None) };
+        let stream = if stream_no == self.stream.stream_no {
+            self.stream.id()
+        } else {
+            let streams = self.store.streams()?;
+            let row = streams.iter().find(|row| row.stream_no == stream_no);
+            row.map(StreamRow::id).unwrap_or_default()
+        };
+        let seqs = (first >= 0).then(|| (unsigned(first), unsigned(last)));
+        Ok(Some(Receipt { stream, seqs, detections: Vec::new(), replayed: true }))
+    }
+
+    fn run(&mut self, step: Step, now: DateTime<Utc>) -> Result<()> {
+        let batch = self.seal(step, now)?;
+        self.send(batch, Vec::new(), Vec::new(), now)
+    }
+
+    fn seal(&mut self, step: Step, now: DateTime<Utc>) -> Result<secmon_core::Batch> {
+        if step.tick || step.checkpoint == When::Always {
+            self.tick_at = now;
+        }
+        Ok(self.monitor.step(step, now, random()?))
+    }
+
+    fn send(
+        &mut self,
+        batch: secmon_core::Batch,
+        receipts: Vec<(RequestKey, (i64, i64))>,
+        positions: Vec<Position>,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        let from = (self.stream.size, self.stream.mac_epoch);
+        self.stream.set_head(&batch.head, batch.logged);
+        let tiles = self.leaves.push(self.stream.stream_no, &batch);
+        let due = now - self.snapshot_at >= MINUTE;
+        if due {
+            self.snapshot_at = now;
+        }
+        let snapshot = if due { Some(self.monitor.take_dirty()?) } else { None };
+        let stream = self.stream.clone();
+        self.pending =
+            Some(Pending { batch, from, stream, tiles, receipts, positions, snapshot, now });
+        self.flush()
+    }
+
+    /// Commits what is pending; an unknown outcome is settled by what the database says.
+    fn flush(&mut self) -> Result<()> {
+        let Some(pending) = &self.pending else { return Ok(()) };
+        if let Err(error) = pending.commit(&mut self.db, &mut self.known) {
+            let stored = streams::size(&mut self.db, self.stream.stream_no);
+            match stored {
+                Ok(stored) if stored == pending.to() => {}
+                Ok(stored) if stored != pending.from => {
+                    return Err(Error::Conflict { origin: self.stream.origin.clone() });
+                }
+                _ => return Err(busy(&error.to_string())),
+            }
+        }
+        let checkpoint = pending.batch.checkpoint.is_some();
+        let now = pending.now;
+        self.pending = None;
+        if checkpoint {
+            self.checkpoint_at = now;
+            self.checkpoint_size = self.stream.size();
+            self.save_keys();
+        }
+        Ok(())
+    }
+
+    /// Writes the key file. A failure loses nothing: a file that is behind is evolved forward at the
+    /// next start, and the next checkpoint writes it again.
+    fn save_keys(&mut self) {
+        if let Err(error) = self.keys.write(&self.monitor.key_file()) {
+            self.warnings.push(format!("the key file could not be written: {error}"));
+        }
+    }
+}
+
+impl Receipt {
+    /// Adds the receipt of the next part.
+    fn join(&mut self, part: Self) {
+        self.stream = part.stream;
+        self.seqs = match (self.seqs, part.seqs) {
+            (Some((first, _)), Some((_, last))) => Some((first, last)),
+            (one, other) => one.or(other),
+        };
+        self.detections.extend(part.detections);
+        self.replayed &= part.replayed;
+    }
+}
+
+fn busy(reason: &str) -> Error {
+    Error::Busy { reason: reason.into() }
+}
