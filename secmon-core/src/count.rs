@@ -108,7 +108,7 @@ impl Counters {
             tally.add(time, signal.weight, seq);
             tally.open.is_some()
         });
-        if open && signal.weight > 0 {
+        if open && signal.weight > 0 && !self.keep_open {
             self.touched.insert((at, signal.group.clone()));
         }
         let mut out = Detections::default();

@@ -1,6 +1,7 @@
 //! `Group`: what a rule counts by.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::event::{Event, Field, Name, Value};
 use crate::json;
@@ -16,11 +17,18 @@ use crate::json;
 /// # Ok::<(), &str>(())
 /// ```
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Group(Box<str>);
+pub struct Group(Arc<str>);
 
 impl Group {
     /// The group of an event by these fields; none if it lacks one of them.
     pub fn of(event: &Event, fields: &[Field]) -> Option<Self> {
+        if let [field] = fields {
+            // The usual case, once or more a line: nothing to sort, nothing to clone.
+            let mut out = String::with_capacity(64);
+            push_pair(&mut out, field.name(), event.get(*field)?);
+            out.push('}');
+            return Some(Self(out.into()));
+        }
         let mut pairs = Vec::with_capacity(fields.len());
         for field in fields {
             pairs.push((Name::from(*field), event.get(*field)?.clone()));
@@ -39,10 +47,7 @@ impl Group {
         pairs.sort_by(|a, b| a.0.cmp(&b.0));
         let mut out = String::with_capacity(40);
         for (name, value) in &pairs {
-            out.push(if out.is_empty() { '{' } else { ',' });
-            json::push_str(&mut out, name.as_str());
-            out.push(':');
-            value.write_body(&mut out);
+            push_pair(&mut out, name.as_str(), value);
         }
         out.push_str(if out.is_empty() { "{}" } else { "}" });
         Self(out.into())
@@ -64,6 +69,13 @@ impl Group {
             serde_json::from_str(&self.0).unwrap_or_default();
         object.into_iter().map(|(name, value)| (name.as_str().into(), value.into())).collect()
     }
+}
+
+fn push_pair(out: &mut String, name: &str, value: &Value) {
+    out.push(if out.is_empty() { '{' } else { ',' });
+    json::push_str(out, name);
+    out.push(':');
+    value.write_body(out);
 }
 
 impl fmt::Display for Group {

@@ -40,12 +40,17 @@ impl Windows {
     /// Adds a signal; says the greatest weight of any window of this length that holds it, counted up
     /// to `need`.
     pub fn add(&mut self, signal: &Signal, within: Duration, need: u32) -> u32 {
+        self.add_weight(signal, signal.weight, within, need)
+    }
+
+    /// As [`Windows::add`], with another weight than the signal's.
+    pub(crate) fn add_weight(&mut self, signal: &Signal, weight: u32, within: Duration, need: u32) -> u32 {
         let time = signal.time.timestamp_micros();
         let most = usize::try_from(need).unwrap_or(usize::MAX).saturating_add(SLACK);
         let within = micros(within);
         self.groups.update(&signal.group, time, |entries: &mut VecDeque<(i64, u32)>| {
             let at = entries.iter().rposition(|(other, _)| *other <= time).map_or(0, |at| at + 1);
-            entries.insert(at, (time, signal.weight));
+            entries.insert(at, (time, weight));
             let sum = heaviest(entries, at, within, need);
             if entries.len() > most {
                 entries.pop_front();
@@ -178,16 +183,20 @@ impl<T> Default for Bounded<T> {
 impl<T: Default + Heap> Bounded<T> {
     /// Changes the state of a group, made when it is new.
     pub(crate) fn update<R>(&mut self, group: &Group, time: i64, change: impl FnOnce(&mut T) -> R) -> R {
-        if !self.groups.contains_key(group) {
-            self.bytes += Self::fixed(group);
-            self.groups.insert(group.clone(), Entry { last: i64::MIN, state: T::default() });
-        }
-        let mut unseen = Entry { last: 0, state: T::default() };
-        let entry = self.groups.get_mut(group).unwrap_or(&mut unseen);
+        // One look-up for a known group: hashing it is most of the cost.
+        let mut new = None;
+        let entry = match self.groups.get_mut(group) {
+            Some(entry) => entry,
+            None => new.insert(Entry { last: i64::MIN, state: T::default() }),
+        };
         let before = entry.state.heap();
         entry.last = entry.last.max(time);
         let answer = change(&mut entry.state);
         self.bytes = (self.bytes + entry.state.heap()).saturating_sub(before);
+        if let Some(entry) = new {
+            self.bytes += Self::fixed(group);
+            self.groups.insert(group.clone(), entry);
+        }
         if self.bytes > BUDGET {
             self.evict();
         }

@@ -1,1 +1,35 @@
-//! x
+//! secmon as a service: REST API, dashboard, probes of the own host, and the command `secmon`.
+//!
+//! [`App`] is the service; its router nests in any axum application.
+//!
+//! ```
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! use secmon_http::{App, Config};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let store = format!("sqlite://{}/secmon.db", folder.path().display());
+//! let app = App::open(Config { store, ..Config::default() })?;
+//! let service: axum::Router = axum::Router::new().nest_service("/security", app.router());
+//! app.close().await;
+//! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+//! ```
+
+mod app;
+mod auth;
+mod blocking;
+pub mod clock;
+mod config;
+mod dashboard;
+pub mod demo;
+mod error;
+pub mod input;
+mod jobs;
+mod metrics;
+mod queue;
+mod routes;
+mod setup;
+
+pub use self::app::{App, OpenError};
+pub use self::config::{Config, FollowConfig, ProbeConfig, RuleConfig, host_name};
+pub use self::metrics::Metrics;
+pub use self::queue::Queue;

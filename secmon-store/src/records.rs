@@ -188,6 +188,22 @@ impl Store {
         record(&streams, row).ok_or_else(missing)
     }
 
+    /// The events of a stream from an index on that happened since a time, some thousand records at
+    /// once, with the index behind them; none at the end. What the writer itself sealed is left out.
+    pub fn events(
+        &self,
+        stream: &StreamRow,
+        from: u64,
+        since: Option<DateTime<Utc>>,
+    ) -> Result<Option<(u64, Vec<Event>)>> {
+        let rows = self.read(|db| walk(db, stream.stream_no, signed(from), 2_000))?;
+        let Some(last) = rows.last() else { return Ok(None) };
+        let next = unsigned(last.seq) + 1;
+        let since = since.map_or(i64::MIN, |since| since.timestamp_micros());
+        let wanted = rows.iter().filter(|row| row.category == "event" && row.ts >= since);
+        Ok(Some((next, wanted.filter_map(|row| secmon_core::event_of(&row.body).ok()).collect())))
+    }
+
     /// How many records there are.
     pub fn record_count(&self) -> Result<u64> {
         Ok(self.streams()?.iter().map(StreamRow::size).sum())

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Group, Signal, Signals, Windows};
 use crate::event::{Event, Value, fields};
+use crate::json::push_int;
 
 /// How many `Invalid user` lines wait for their `Failed` line.
 const MOST_WAITING: usize = 20_000;
@@ -14,8 +15,15 @@ const MOST_WAITING: usize = 20_000;
 /// Pushes a failed attempt, if the event is one: a failed `login` or `ssh_login`. Of sshd's lines only
 /// `Invalid user` and `Failed password` count; keys that were tried in vain are everyday.
 pub(super) fn push_failure(event: &Event, out: &mut Signals) {
+    // The rule before has most often asked the same of the same event.
+    let (group, value) = out.failure.get_or_insert_with(|| failure(event)).clone();
+    out.push_value(group, value, out.repeats());
+}
+
+/// The group of a failed attempt, if the event is one, and its value.
+fn failure(event: &Event) -> (Option<Group>, Option<Value>) {
     if !matches!(event.action(), Some("ssh_login" | "login")) || event.outcome() != Some("failure") {
-        return;
+        return (None, None);
     }
     let kind = match event.text(fields::SSH_EVENT) {
         None => None,
@@ -23,13 +31,20 @@ pub(super) fn push_failure(event: &Event, out: &mut Signals) {
         Some("Failed") if event.text(fields::SSH_METHOD).is_none_or(|method| method == "password") => {
             Some("failed")
         }
-        Some(_) => return,
+        Some(_) => return (None, None),
     };
     let value = kind.map(|kind| {
         let pid = event.get(fields::PROCESS_PID).and_then(Value::as_int).unwrap_or(-1);
-        Value::Text(format!("{kind} {pid} {}", event.host().unwrap_or_default()))
+        let host = event.host().unwrap_or_default();
+        let mut text = String::with_capacity(kind.len() + host.len() + 22);
+        text.push_str(kind);
+        text.push(' ');
+        push_int(&mut text, pid);
+        text.push(' ');
+        text.push_str(host);
+        Value::Text(text)
     });
-    out.push_value(Group::by_source(event), value, out.repeats());
+    (Group::by_source(event), value)
 }
 
 /// Failed attempts by group in a sliding window.
@@ -49,7 +64,7 @@ impl Attempts {
         if weight == 0 {
             return 0;
         }
-        self.windows.add(&Signal { weight, ..signal.clone() }, within, need)
+        self.windows.add_weight(signal, weight, within, need)
     }
 
     /// The attempts in the window before a signal.
@@ -69,10 +84,14 @@ impl Attempts {
     fn known(&mut self, signal: &Signal) -> u32 {
         let Some(Value::Text(value)) = &signal.value else { return 0 };
         let Some((kind, process)) = value.split_once(' ') else { return 0 };
-        let key: Box<str> = format!("{process}{}", signal.group.as_json()).into();
-        if kind == "failed" {
-            return u32::from(self.waiting.remove(&key));
+        if kind == "failed" && self.waiting.is_empty() {
+            return 0;
         }
+        let key = [process, signal.group.as_json()].concat();
+        if kind == "failed" {
+            return u32::from(self.waiting.remove(key.as_str()));
+        }
+        let key = key.into_boxed_str();
         if self.waiting.insert(key.clone()) {
             self.order.push_back(key);
         }

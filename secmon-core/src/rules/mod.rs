@@ -140,12 +140,14 @@ pub struct Signals {
     time: DateTime<Utc>,
     repeats: u32,
     rule: u32,
+    /// Group and value of a failed login, once a rule has asked for them.
+    failure: Option<(Option<Group>, Option<Value>)>,
     found: Vec<Signal>,
 }
 
 impl Signals {
     pub(crate) fn of(event: &Event) -> Self {
-        Self { time: event.time, repeats: event.repeats(), rule: 0, found: Vec::new() }
+        Self { time: event.time, repeats: event.repeats(), rule: 0, failure: None, found: Vec::new() }
     }
 
     /// Sets the rule that pushes from now on.

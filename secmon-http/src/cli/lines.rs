@@ -1,0 +1,94 @@
+//! Files of lines, as `parse`, `scan` and `ingest` read them.
+
+use std::io::IsTerminal as _;
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use secmon_core::Ruleset;
+use secmon_core::parse::{Context, LineFormat, Zone};
+use secmon_core::Prepared;
+use secmon_http::clock::now;
+use secmon_http::input::Lines;
+
+use super::Failure;
+
+/// How lines are read.
+#[derive(Args, Debug)]
+pub(super) struct LineArgs {
+    /// Read every line in this format instead of detecting it
+    #[arg(long, value_name = "NAME")]
+    format: Option<String>,
+    /// Stamps without a year are read as the latest not more than a day after this time [default: the
+    /// file's last change; for `-` the time of receipt]
+    #[arg(long, value_name = "T")]
+    reference_time: Option<DateTime<Utc>>,
+    /// The zone of stamps that name none: an IANA name or an offset
+    #[arg(long, value_name = "Z", default_value = "UTC")]
+    timezone: Zone,
+}
+
+impl LineArgs {
+    /// Gives every line of the files, prepared, to a visitor; an empty one at the end of each file.
+    pub(super) fn each(
+        &self,
+        files: &[String],
+        ruleset: &Ruleset,
+        mut visit: impl FnMut(Prepared) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        for file in files {
+            self.each_of(file, 0, ruleset, |_, prepared| visit(prepared))?;
+        }
+        Ok(())
+    }
+
+    /// Gives every line of a file behind the first ones, with the bytes read so far.
+    pub(super) fn each_of(
+        &self,
+        file: &str,
+        skip: u64,
+        ruleset: &Ruleset,
+        mut visit: impl FnMut(u64, Prepared) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let format = self.line_format()?;
+        let mut lines = Lines::open(file)?;
+        let fixed = self.reference_time.or(lines.modified);
+        let bar = progress(lines.size);
+        let mut number = 0;
+        loop {
+            let reference = fixed.unwrap_or_else(now);
+            let cx = Context { reference, zone: self.timezone };
+            let line = lines.next_line();
+            let line = line.map_err(|error| format!("cannot read `{file}` behind line {number}: {error}"))?;
+            let Some(line) = line else { break };
+            number += 1;
+            if number <= skip {
+                continue;
+            }
+            let prepared = line.prepare(ruleset, format, &cx);
+            let position = lines.position();
+            visit(position, prepared)?;
+            if number % 4_096 == 0 {
+                bar.set_position(position);
+            }
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    fn line_format(&self) -> Result<LineFormat, Failure> {
+        Ok(self.format.as_deref().map_or(Ok(LineFormat::Detect), LineFormat::named)?)
+    }
+}
+
+/// A bar on a terminal, and nothing elsewhere.
+pub(super) fn progress(size: Option<u64>) -> ProgressBar {
+    match size {
+        Some(size) if std::io::stderr().is_terminal() && size > 1 << 20 => {
+            let style = "{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+            let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
+            ProgressBar::new(size).with_style(style)
+        }
+        _ => ProgressBar::hidden(),
+    }
+}

@@ -1,0 +1,80 @@
+//! The subcommands: one a file, one line here.
+
+mod lines;
+mod output;
+
+use std::fmt::Display;
+
+use clap::{Parser, Subcommand};
+
+commands! {
+    demo::Demo,
+    ingest::Ingest,
+    parse::Parse,
+    probe::Probe,
+    scan::Scan,
+    serve::Serve,
+    token::Token,
+    verify::Verify,
+}
+
+/// An embeddable security monitor: log lines and events in, sealed records and incidents out, and
+/// anybody can prove later that nothing was changed.
+#[derive(Debug, Parser)]
+#[command(name = "secmon", version, propagate_version = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+impl Arguments {
+    pub(crate) fn run(self) -> Result<u8, Failure> {
+        self.command.run()
+    }
+}
+
+/// Why a command failed: a sentence for stderr; empty when the reader of stdout went away.
+#[derive(Debug)]
+pub(crate) struct Failure(pub(crate) String);
+
+impl<E: Display> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// The store that a command opens.
+#[derive(clap::Args, Debug)]
+pub(crate) struct StoreArgs {
+    /// The store
+    #[arg(long, value_name = "URL", env = "SECMON_STORE", default_value = "sqlite://secmon.db")]
+    store: String,
+    /// The folder of key files [default: beside the store]
+    #[arg(long, value_name = "DIR", env = "SECMON_KEYS")]
+    keys: Option<std::path::PathBuf>,
+}
+
+impl StoreArgs {
+    fn open(&self, create: bool) -> Result<secmon_store::Store, Failure> {
+        Ok(secmon_store::Store::open_with(&self.store, self.keys.as_deref(), create)?)
+    }
+}
+
+/// A subcommand: reads its arguments, calls the library, prints; gives the exit code.
+trait Run {
+    fn run(self) -> Result<u8, Failure>;
+}
+
+macro_rules! commands {
+    ($($module:ident::$command:ident),* $(,)?) => {
+        $( mod $module; )*
+        #[derive(Debug, Subcommand)]
+        enum Command { $( $command($module::$command) ),* }
+        impl Command {
+            fn run(self) -> Result<u8, Failure> {
+                match self { $( Self::$command(command) => Run::run(command) ),* }
+            }
+        }
+    };
+}
+use commands;

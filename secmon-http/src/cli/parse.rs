@@ -1,0 +1,36 @@
+//! `secmon parse`: one JSON object a line.
+
+use clap::Args;
+use secmon_core::Ruleset;
+
+use super::lines::LineArgs;
+use super::output::{say, stdout};
+use super::{Failure, Run};
+
+/// Print every line as one JSON object with ECS field names
+///
+/// Example: secmon parse /var/log/auth.log
+#[derive(Args, Debug)]
+pub(crate) struct Parse {
+    /// Files, plain or .gz; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<String>,
+    #[command(flatten)]
+    lines: LineArgs,
+}
+
+impl Run for Parse {
+    fn run(self) -> Result<u8, Failure> {
+        let mut out = stdout();
+        let mut bad = 0_u64;
+        self.lines.each(&self.files, &Ruleset::empty(), |prepared| {
+            bad += u64::from(prepared.error().is_some());
+            out.line(prepared.event.to_json())
+        })?;
+        out.flush()?;
+        if bad > 0 {
+            say(format_args!("{bad} line(s) could not be parsed and were kept as `pipeline_error`"));
+        }
+        Ok(0)
+    }
+}

@@ -1,0 +1,211 @@
+//! `secmon scan`: detection offline, over files or over what is stored.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use clap::{Args, ValueEnum};
+use secmon_core::{Counters, Detection, Group, Incident, Level, Prepared, Ruleset};
+use secmon_http::Config;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::lines::LineArgs;
+use super::output::{Format, Stdout, Table, say, stdout, style};
+use super::{Failure, Run};
+
+/// Find incidents in files or in a store
+///
+/// Exits with 1 if there are any. Example: secmon scan /var/log/auth.log
+#[derive(Args, Debug)]
+pub(crate) struct Scan {
+    /// Files, plain or .gz; `-` is standard input
+    #[arg(required_unless_present = "store", conflicts_with = "store", value_name = "FILE")]
+    files: Vec<String>,
+    /// Scan what is stored instead of files
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
+    /// Of what is stored, only events from this time on
+    #[arg(long, requires = "store", value_name = "T")]
+    since: Option<DateTime<Utc>>,
+    /// A configuration with rules, networks and zones
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Leave the built-in rules out
+    #[arg(long)]
+    no_builtin: bool,
+    /// Use only this rule; may repeat
+    #[arg(long, value_name = "ID")]
+    only: Vec<String>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = What::Incidents)]
+    what: What,
+    /// How to print it [default: table on a terminal, else jsonl]
+    #[arg(long, value_enum)]
+    output: Option<Format>,
+    /// Print figures on stderr
+    #[arg(long)]
+    stats: bool,
+    #[command(flatten)]
+    lines: LineArgs,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum What {
+    /// One line a rule and group
+    Incidents,
+    /// One line each time a rule fired
+    Detections,
+}
+
+#[derive(Serialize)]
+struct IncidentLine<'a> {
+    rule: &'a str,
+    title: &'a str,
+    level: Level,
+    group: &'a RawValue,
+    first: String,
+    last: String,
+    count: u64,
+}
+
+#[derive(Serialize)]
+struct DetectionLine<'a> {
+    rule: &'a str,
+    title: &'a str,
+    level: Level,
+    line: u64,
+    time: String,
+    group: &'a RawValue,
+}
+
+#[derive(Default, Serialize)]
+struct Stats {
+    events: u64,
+    detections: u64,
+    incidents: usize,
+    load_seconds: f64,
+    seconds: f64,
+    events_per_second: f64,
+}
+
+impl Run for Scan {
+    fn run(self) -> Result<u8, Failure> {
+        let started = Instant::now();
+        let ruleset = self.ruleset()?;
+        let mut stats = Stats { load_seconds: started.elapsed().as_secs_f64(), ..Stats::default() };
+        let format = Format::or_default(self.output);
+        let mut counters = Counters::new(&ruleset);
+        let mut out = stdout();
+        let mut table = Table::new(["TIME", "LEVEL", "RULE", "GROUP", "LINE"]);
+        let started = Instant::now();
+        let mut visit = |prepared: Prepared| {
+            let found = counters.event("scan", stats.events, &prepared);
+            stats.events += 1;
+            stats.detections += found.len() as u64;
+            if self.what == What::Detections {
+                for detection in &found {
+                    show(detection, format, &mut table, &mut out)?;
+                }
+            }
+            Ok(())
+        };
+        match &self.store {
+            Some(url) => stored(url, self.since, &ruleset, &mut visit)?,
+            None => self.lines.each(&self.files, &ruleset, visit)?,
+        }
+        stats.seconds = started.elapsed().as_secs_f64();
+        let incidents = counters.incidents();
+        stats.incidents = incidents.len();
+        match self.what {
+            What::Detections if format == Format::Table => table.print(&mut out)?,
+            What::Detections => {}
+            What::Incidents => print(&incidents, format, &mut out)?,
+        }
+        out.flush()?;
+        if counters.evicted() > 0 {
+            say(format_args!("{} group(s) were dropped to stay within the memory budget", counters.evicted()));
+        }
+        if self.stats {
+            #[expect(clippy::cast_precision_loss, reason = "a rate is shown")]
+            let rate = stats.events as f64 / stats.seconds.max(1e-9);
+            stats.events_per_second = rate.round();
+            say(serde_json::to_string(&stats)?);
+        }
+        Ok(u8::from(!incidents.is_empty()))
+    }
+}
+
+impl Scan {
+    fn ruleset(&self) -> Result<Ruleset, Failure> {
+        let mut config = match &self.config {
+            Some(path) => Config::load(Some(path))?,
+            None => Config::default(),
+        };
+        config.builtin &= !self.no_builtin;
+        let builder = config.rule_builder()?;
+        Ok(if self.only.is_empty() { builder } else { builder.only(&self.only)? }.build()?)
+    }
+}
+
+/// Gives the stored events to a visitor, stream by stream in the order in which they were sealed.
+fn stored(
+    url: &str,
+    since: Option<DateTime<Utc>>,
+    ruleset: &Ruleset,
+    visit: &mut dyn FnMut(Prepared) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let store = secmon_store::Store::open_existing(url)?;
+    for stream in store.streams()? {
+        let mut from = 0;
+        while let Some((next, events)) = store.events(&stream, from, since)? {
+            from = next;
+            for event in events {
+                visit(ruleset.prepare_event(event))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn rfc3339(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+/// A group's canonical JSON, as it is.
+fn raw(group: &Group) -> Result<&RawValue, Failure> {
+    Ok(serde_json::from_str(group.as_json())?)
+}
+
+fn show(detection: &Detection, format: Format, table: &mut Table, out: &mut Stdout) -> Result<(), Failure> {
+    let Detection { rule, title, level, time, group, seq, .. } = detection;
+    let (time, line) = (rfc3339(*time), seq + 1);
+    if format == Format::Table {
+        table.row(
+            style(*level),
+            [time, level.to_string(), rule.clone(), group.to_string(), line.to_string()],
+        );
+        return Ok(());
+    }
+    let line = DetectionLine { rule, title, level: *level, line, time, group: raw(group)? };
+    out.line(serde_json::to_string(&line)?)
+}
+
+fn print(incidents: &[Incident], format: Format, out: &mut Stdout) -> Result<(), Failure> {
+    if format == Format::Table {
+        let mut table = Table::new(["LEVEL", "RULE", "GROUP", "COUNT", "FIRST", "LAST", "TITLE"]);
+        for Incident { rule, title, level, group, first, last, count, .. } in incidents {
+            let (first, last) = (rfc3339(*first), rfc3339(*last));
+            let (level_text, group, count) = (level.to_string(), group.to_string(), count.to_string());
+            table.row(style(*level), [level_text, rule.clone(), group, count, first, last, title.clone()]);
+        }
+        return table.print(out);
+    }
+    for Incident { rule, title, level, group, first, last, count, .. } in incidents {
+        let (first, last) = (rfc3339(*first), rfc3339(*last));
+        let line =
+            IncidentLine { rule, title, level: *level, group: raw(group)?, first, last, count: *count };
+        out.line(serde_json::to_string(&line)?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! `secmon verify`: walks everything and says the first bad record and why.
+
+use std::io::IsTerminal as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use clap::Args;
+use indicatif::ProgressBar;
+use secmon_core::seal::{Verdict, Vkey};
+use secmon_store::VerifyOptions;
+use serde_json::json;
+
+use super::output::{Format, say, stdout};
+use super::{Failure, Run, StoreArgs};
+
+/// Verify that nothing in a store was changed
+///
+/// Exits with 1 and names the first bad record if something is wrong.
+/// Example: secmon verify --store sqlite://secmon.db --vkey "$(cat genesis.vkey)"
+#[derive(Args, Debug)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    store: StoreArgs,
+    /// A public key that came by another way than the store; may repeat
+    #[arg(long, value_name = "KEY")]
+    vkey: Vec<Vkey>,
+    /// A file with K_0 in base64, to check every MAC too; may repeat
+    #[arg(long, value_name = "[STREAM=]@FILE")]
+    k0: Vec<String>,
+    /// How to print [default: table on a terminal, else jsonl]
+    #[arg(long, value_enum)]
+    output: Option<Format>,
+}
+
+impl Run for Verify {
+    fn run(self) -> Result<u8, Failure> {
+        let k0 = self.k0.iter().map(|argument| read_k0(argument)).collect::<Result<_, _>>()?;
+        let store = self.store.open(false)?;
+        if self.vkey.is_empty() {
+            say("warning: no --vkey given: the store's own key is used, which proves only that the store agrees with itself");
+        }
+        let options = VerifyOptions { vkeys: self.vkey, k0, stream: None };
+        let total = store.record_count()?;
+        let bar = if std::io::stderr().is_terminal() { ProgressBar::new(total) } else { ProgressBar::hidden() };
+        let verdicts = store.verify_with(&options, |records| bar.set_position(records))?;
+        bar.finish_and_clear();
+        let mut out = stdout();
+        for verdict in &verdicts {
+            match Format::or_default(self.output) {
+                Format::Jsonl => out.line(json(verdict))?,
+                Format::Table => out.line(sentence(verdict))?,
+            }
+        }
+        out.flush()?;
+        let wrong = verdicts.iter().filter_map(|verdict| Some((verdict, verdict.first()?)));
+        let mut code = 0;
+        for (verdict, first) in wrong {
+            say(format_args!("{}: {first}", verdict.origin));
+            code = 1;
+        }
+        Ok(code)
+    }
+}
+
+/// `[STREAM=]@FILE`: the file holds 32 bytes in base64.
+fn read_k0(argument: &str) -> Result<(Option<String>, [u8; 32]), Failure> {
+    let (stream, file) = match argument.split_once("=@") {
+        Some((stream, file)) => (Some(stream.to_owned()), file),
+        None => (None, argument.strip_prefix('@').ok_or("--k0 is written [STREAM=]@FILE")?),
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read `{file}`: {error}"))?;
+    let key = BASE64.decode(text.trim()).ok().and_then(|key| key.try_into().ok());
+    Ok((stream, key.ok_or_else(|| format!("`{file}` does not hold 32 bytes in base64"))?))
+}
+
+fn json(verdict: &Verdict) -> String {
+    let findings = verdict.findings.iter().map(|finding| {
+        json!({"verdict": finding.flaw.as_str(), "seq": finding.seq, "detail": finding.detail})
+    });
+    json!({
+        "origin": verdict.origin,
+        "ok": verdict.is_ok(),
+        "records": verdict.records,
+        "checkpoints": verdict.checkpoints,
+        "covered": verdict.covered,
+        "macs_checked": verdict.macs_checked,
+        "findings": findings.collect::<Vec<_>>(),
+    })
+    .to_string()
+}
+
+fn sentence(verdict: &Verdict) -> String {
+    let Verdict { origin, records, checkpoints, covered, .. } = verdict;
+    let state = if verdict.is_ok() { "ok" } else { "WRONG" };
+    let macs = if verdict.macs_checked { "MACs checked" } else { "by public key; no K_0, so no MACs" };
+    format!("{state}  {origin}: {records} records, {checkpoints} checkpoints cover {covered}; {macs}")
+}

@@ -1,0 +1,237 @@
+//! The configuration: `secmon.toml`, all of it optional, with overrides from the environment.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secmon_core::parse::Zone;
+use secmon_core::{Ruleset, parse_span};
+use serde::Deserialize;
+
+/// What can be set. Order: command line, then environment (`SECMON_*`, also from `.env`), then file,
+/// then these defaults.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the service listens. Default `127.0.0.1:8686`. `SECMON_LISTEN`.
+    pub listen: String,
+    /// The store. Default `sqlite://secmon.db`. `SECMON_STORE`.
+    pub store: String,
+    /// The folder of key files. Default beside the store. `SECMON_KEYS`.
+    pub keys: Option<PathBuf>,
+    /// The first part of the names of new streams. Default the host's name. `SECMON_CLUSTER`.
+    pub cluster: String,
+    /// Under which the service opens its writer. Default `main`. `SECMON_LABEL`.
+    pub label: String,
+    /// The zone of stamps that name none: an IANA name or an offset. Default `UTC`. `SECMON_TIMEZONE`.
+    pub timezone: Zone,
+    /// Whether the built-in rules are in use. Default true.
+    pub builtin: bool,
+    /// Rules by id: `kind` (the id, if absent), `enabled`, and the settings of the kind.
+    pub rules: BTreeMap<String, RuleConfig>,
+    /// Probes of the own host.
+    pub probe: ProbeConfig,
+    /// Files that are followed.
+    pub follow: FollowConfig,
+}
+
+/// A rule in the configuration.
+#[derive(Clone, Debug, Deserialize)]
+pub struct RuleConfig {
+    /// The kind; the rule's id if absent.
+    pub kind: Option<String>,
+    /// Whether it is in use. Default true.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// The settings of the kind.
+    #[serde(flatten)]
+    pub settings: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Probes of the own host.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProbeConfig {
+    /// Whether they run. Default true. `SECMON_PROBE_ENABLED`.
+    pub enabled: bool,
+    /// How often. Default `60s`. `SECMON_PROBE_EVERY`.
+    #[serde(deserialize_with = "span")]
+    pub every: Duration,
+    /// Which; all if empty.
+    pub names: Vec<String>,
+}
+
+/// Files that are followed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FollowConfig {
+    /// Whether the auth logs of the own host are followed where they are readable. Default true.
+    /// `SECMON_FOLLOW_AUTO`.
+    pub auto: bool,
+    /// Further files.
+    pub files: Vec<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8686".into(),
+            store: "sqlite://secmon.db".into(),
+            keys: None,
+            cluster: host_name(),
+            label: "main".into(),
+            timezone: Zone::UTC,
+            builtin: true,
+            rules: BTreeMap::new(),
+            probe: ProbeConfig::default(),
+            follow: FollowConfig::default(),
+        }
+    }
+}
+
+impl Default for ProbeConfig {
+    fn default() -> Self {
+        Self { enabled: true, every: Duration::from_mins(1), names: Vec::new() }
+    }
+}
+
+impl Default for FollowConfig {
+    fn default() -> Self {
+        Self { auto: true, files: Vec::new() }
+    }
+}
+
+/// Environment variables and the settings that they override.
+const OVERRIDES: [(&str, &[&str]); 9] = [
+    ("SECMON_LISTEN", &["listen"]),
+    ("SECMON_STORE", &["store"]),
+    ("SECMON_KEYS", &["keys"]),
+    ("SECMON_CLUSTER", &["cluster"]),
+    ("SECMON_LABEL", &["label"]),
+    ("SECMON_TIMEZONE", &["timezone"]),
+    ("SECMON_PROBE_ENABLED", &["probe", "enabled"]),
+    ("SECMON_PROBE_EVERY", &["probe", "every"]),
+    ("SECMON_FOLLOW_AUTO", &["follow", "auto"]),
+];
+
+impl Config {
+    /// Reads the configuration: this file, else `./secmon.toml`, else `/etc/secmon/secmon.toml`, else
+    /// defaults; the environment overrides each.
+    ///
+    /// # Errors
+    /// A sentence that names the file, the line and the field.
+    pub fn load(file: Option<&Path>) -> Result<Self, String> {
+        let file = file.map(Path::to_path_buf).or_else(|| {
+            let usual = ["secmon.toml", "/etc/secmon/secmon.toml"].map(PathBuf::from);
+            usual.into_iter().find(|path| path.is_file())
+        });
+        let text = match &file {
+            Some(path) => std::fs::read_to_string(path)
+                .map_err(|error| format!("configuration `{}`: {error}", path.display()))?,
+            None => String::new(),
+        };
+        let name = file.map_or("environment".into(), |path| path.display().to_string());
+        Self::parse(&text, |variable| std::env::var(variable).ok())
+            .map_err(|error| format!("configuration `{name}`: {error}"))
+    }
+
+    /// Reads the configuration's text, with a look-up for the environment.
+    ///
+    /// # Errors
+    /// A sentence that names the line and the field.
+    pub fn parse(text: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        // Parsed as a whole first, so that a mistake is named with its line.
+        let _: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        let mut table: toml::Table = toml::from_str(text).map_err(|error| error.to_string())?;
+        for (variable, path) in OVERRIDES {
+            let Some(value) = environment(variable).filter(|value| !value.is_empty()) else { continue };
+            let value = match value.as_str() {
+                "true" => toml::Value::Boolean(true),
+                "false" => toml::Value::Boolean(false),
+                _ => toml::Value::String(value),
+            };
+            let (Some((last, folders)), mut inner) = (path.split_last(), &mut table) else { continue };
+            for folder in folders {
+                let entry = inner.entry(*folder).or_insert_with(|| toml::Table::new().into());
+                inner = entry.as_table_mut().ok_or_else(|| format!("`{folder}` is no table"))?;
+            }
+            inner.insert((*last).into(), value);
+        }
+        table.try_into().map_err(|error: toml::de::Error| error.to_string())
+    }
+
+    /// The rules that it names.
+    ///
+    /// # Errors
+    /// A sentence that names the rule and the field.
+    pub fn ruleset(&self) -> Result<Ruleset, String> {
+        self.rule_builder()?.build().map_err(|error| error.to_string())
+    }
+
+    /// As [`Config::ruleset`], to be changed further.
+    ///
+    /// # Errors
+    /// A sentence that names the rule and the field.
+    pub fn rule_builder(&self) -> Result<secmon_core::Builder, String> {
+        let mut builder = Ruleset::builder();
+        if self.builtin {
+            builder = builder.builtin();
+        }
+        for (id, rule) in &self.rules {
+            if !rule.enabled {
+                builder = builder.without(id);
+                continue;
+            }
+            let kind = rule.kind.as_deref().unwrap_or(id);
+            let settings = serde_json::Value::Object(rule.settings.clone());
+            builder = builder.settings(id, kind, settings).map_err(|error| error.to_string())?;
+        }
+        Ok(builder)
+    }
+}
+
+/// The name of this host.
+pub fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let name = name.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
+    let name: String =
+        name.trim().chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_')).collect();
+    if name.is_empty() { "localhost".into() } else { name }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn span<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    parse_span(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_overrides_the_file_and_the_file_the_defaults() {
+        let text = "listen = \"127.0.0.1:1\"\n[probe]\nevery = \"5m\"\n[rules.address]\nallowed = [\"10.0.0.0/8\"]";
+        let environment = |name: &str| (name == "SECMON_LISTEN").then(|| "127.0.0.1:2".to_owned());
+        let config = Config::parse(text, environment).unwrap();
+        assert_eq!(config.listen, "127.0.0.1:2");
+        assert_eq!(config.probe.every, Duration::from_mins(5));
+        assert_eq!(config.store, "sqlite://secmon.db");
+        assert!(config.ruleset().unwrap().rules().any(|rule| rule.id() == "address"));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let error = |text: &str| {
+            let config = Config::parse(text, |_| None);
+            config.and_then(|config| config.ruleset().map(drop)).unwrap_err()
+        };
+        assert!(error("listn = 1").contains("line 1") && error("listn = 1").contains("listn"));
+        let unknown = error("[rules.brute_force]\nfailurs = 3");
+        assert!(unknown.contains("brute_force") && unknown.contains("failurs"), "{unknown}");
+        assert!(error("timezone = \"Mars\"").contains("Mars"));
+        assert!(error("[rules.x]\nkind = \"nope\"").contains("nope"));
+    }
+}

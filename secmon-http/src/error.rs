@@ -1,0 +1,84 @@
+//! Errors of the API, as `application/problem+json` (RFC 9457).
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+/// An answer that is not what was asked for.
+#[derive(Debug)]
+pub(crate) struct Error {
+    status: StatusCode,
+    detail: String,
+}
+
+impl Error {
+    /// The request cannot be read.
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, detail: detail.into() }
+    }
+
+    /// Nobody is logged in, and there is no valid token.
+    pub(crate) fn unauthorized() -> Self {
+        let detail = "log in, or send `Authorization: Bearer <token>`".into();
+        Self { status: StatusCode::UNAUTHORIZED, detail }
+    }
+
+    /// Whoever asks may not do this.
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::FORBIDDEN, detail: detail.into() }
+    }
+
+    /// There is no such thing.
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self { status: StatusCode::NOT_FOUND, detail: format!("{what} not found") }
+    }
+
+    /// The request is larger than what is read.
+    pub(crate) fn too_large(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::PAYLOAD_TOO_LARGE, detail: detail.into() }
+    }
+
+    /// The request can be read, but nothing in it can be taken.
+    pub(crate) fn unprocessable(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail: detail.into() }
+    }
+
+    /// Not now: nothing was stored; try again.
+    pub(crate) fn busy(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, detail: detail.into() }
+    }
+}
+
+impl From<secmon_store::Error> for Error {
+    fn from(error: secmon_store::Error) -> Self {
+        match error {
+            secmon_store::Error::NotFound { what } => Self::not_found(&what),
+            secmon_store::Error::Query { reason } => Self::bad_request(reason),
+            secmon_store::Error::KeyReused => Self::unprocessable(error.to_string()),
+            error => {
+                tracing::error!(%error, "the store failed: {error}");
+                Self::busy("the store cannot be used now")
+            }
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let body = serde_json::json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason().unwrap_or_default(),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        let json = HeaderValue::from_static("application/problem+json");
+        let mut response = (self.status, [(header::CONTENT_TYPE, json)], body.to_string()).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            let bearer = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+        }
+        response
+    }
+}

@@ -1,0 +1,140 @@
+//! Follows files: what is appended is stored, and the position with it, so that no restart loses or
+//! doubles a line.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secmon_core::parse::{Context, LineFormat};
+use secmon_store::{Position, Request, Store};
+use sha2::{Digest as _, Sha256};
+
+use crate::app::App;
+use crate::input::{Line, MOST_LINE};
+
+/// Auth logs of common systems.
+const AUTH_LOGS: [&str; 2] = ["/var/log/auth.log", "/var/log/secure"];
+/// How often files are looked at.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Bytes that tell a file from another one of its name.
+const HEAD: u64 = 256;
+/// Lines of one request.
+const MOST_LINES: usize = 1_000;
+
+pub(super) async fn run(app: App) {
+    let config = &app.0.config.follow;
+    let mut files = config.files.clone();
+    if config.auto {
+        files.extend(AUTH_LOGS.map(PathBuf::from).into_iter().filter(|path| File::open(path).is_ok()));
+    }
+    for path in files {
+        tracing::info!("following `{}`", path.display());
+        tokio::spawn(follow(app.clone(), path));
+    }
+}
+
+async fn follow(app: App, path: PathBuf) {
+    let mut said = String::new();
+    loop {
+        let (store, from, cx) = (app.0.store.clone(), path.clone(), app.context());
+        let ruleset = app.0.ruleset.clone();
+        let read = tokio::task::spawn_blocking(move || -> Result<Request, String> {
+            let chunk = read(&store, &from)?;
+            let prepare = |line: &Vec<u8>| {
+                Line::Whole(line).prepare(&ruleset, LineFormat::Detect, &context(&from, cx))
+            };
+            let events = chunk.lines.iter().map(prepare).collect();
+            Ok(Request { events, key: None, positions: chunk.position.into_iter().collect() })
+        });
+        let request = match read.await {
+            Ok(Ok(request)) => request,
+            Ok(Err(error)) => {
+                if error != said {
+                    tracing::warn!("{error}");
+                    said = error;
+                }
+                Request::default()
+            }
+            Err(_) => return,
+        };
+        let events = request.events.len();
+        let bad = request.events.iter().filter(|event| event.error().is_some()).count();
+        if events == 0 {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        }
+        match app.0.queue.store(request).await {
+            Ok(_) => app.0.metrics.ingested("file", events - bad, bad),
+            // The position was not stored either: the same lines are read again.
+            Err(error) => {
+                tracing::warn!(%error, "lines of `{}` wait: {error}", path.display());
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// A file's last change bounds the time of lines that it held before secmon looked.
+fn context(path: &Path, live: Context) -> Context {
+    let modified = path.metadata().and_then(|facts| facts.modified()).ok();
+    let modified = modified.map(chrono::DateTime::<chrono::Utc>::from);
+    Context { reference: modified.map_or(live.reference, |time| time.min(live.reference)), ..live }
+}
+
+struct Chunk {
+    lines: Vec<Vec<u8>>,
+    position: Option<Position>,
+}
+
+/// The next whole lines behind the stored position.
+fn read(store: &Store, path: &Path) -> Result<Chunk, String> {
+    let failed = |error: std::io::Error| format!("cannot follow `{}`: {error}", path.display());
+    let name = path.display().to_string();
+    let mut file = File::open(path).map_err(failed)?;
+    let size = file.metadata().map_err(failed)?.len();
+    let known = store.position(&name).map_err(|error| error.to_string())?;
+    let mut position = known.unwrap_or(Position {
+        name,
+        fingerprint: Sha256::digest([]).into(),
+        head: 0,
+        position: 0,
+        lines: 0,
+    });
+    if size < position.position || fingerprint(&mut file, position.head).map_err(failed)? != position.fingerprint {
+        // Rotated or truncated: another file under the name begins at its beginning.
+        position.position = 0;
+    }
+    if size == position.position {
+        return Ok(Chunk { lines: Vec::new(), position: None });
+    }
+    file.seek(SeekFrom::Start(position.position)).map_err(failed)?;
+    let mut reader = BufReader::with_capacity(1 << 20, &file);
+    let mut lines = Vec::new();
+    while lines.len() < MOST_LINES {
+        let mut line = Vec::new();
+        let limit = MOST_LINE as u64;
+        let read = reader.by_ref().take(limit).read_until(b'\n', &mut line).map_err(failed)?;
+        // A line that is still being written is left for the next look; one that is too long is cut.
+        if read == 0 || (line.last() != Some(&b'\n') && (read as u64) < limit) {
+            break;
+        }
+        position.position += read as u64;
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        }
+        lines.push(line);
+    }
+    position.lines += lines.len() as u64;
+    position.head = position.position.min(HEAD);
+    position.fingerprint = fingerprint(&mut file, position.head).map_err(failed)?;
+    Ok(Chunk { lines, position: Some(position) })
+}
+
+/// SHA-256 of the first bytes.
+fn fingerprint(file: &mut File, head: u64) -> std::io::Result<[u8; 32]> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.take(head).read_to_end(&mut bytes)?;
+    Ok(Sha256::digest(&bytes).into())
+}

@@ -1,0 +1,20 @@
+//! What runs beside requests: one job a file, one line here.
+
+mod follow;
+mod probe;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::app::App;
+
+type Job = fn(App) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+const JOBS: &[Job] = &[|app| Box::pin(follow::run(app)), |app| Box::pin(probe::run(app))];
+
+/// Starts all jobs; they end with the runtime.
+pub(crate) fn start(app: &App) {
+    for job in JOBS {
+        tokio::spawn(job(app.clone()));
+    }
+}

@@ -1,0 +1,99 @@
+//! Own metrics, in the words of Prometheus.
+
+use std::time::Duration;
+
+use prometheus::{
+    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+use secmon_core::Level;
+
+/// Counters of the service.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    pub(crate) events_ingested: IntCounterVec,
+    pub(crate) events_rejected: IntCounterVec,
+    pub(crate) ingest_duration: Histogram,
+    pub(crate) commits: IntCounter,
+    pub(crate) commit_failures: IntCounter,
+    pub(crate) queue_depth: IntGauge,
+    incidents_open: IntGaugeVec,
+    records: IntGauge,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> prometheus::Result<Self> {
+        let opts = |name: &str, help: &str| Opts::new(format!("secmon_{name}"), help);
+        let metrics = Self {
+            registry: Registry::new(),
+            events_ingested: IntCounterVec::new(
+                opts("events_ingested_total", "Events that were stored, by source."),
+                &["source"],
+            )?,
+            events_rejected: IntCounterVec::new(
+                opts("events_rejected_total", "Lines that could not be parsed, by source."),
+                &["source"],
+            )?,
+            ingest_duration: Histogram::with_opts(HistogramOpts::new(
+                "secmon_ingest_duration_seconds",
+                "Time of one commit.",
+            ))?,
+            commits: IntCounter::with_opts(opts("commits_total", "Batches that were committed."))?,
+            commit_failures: IntCounter::with_opts(opts(
+                "commit_failures_total",
+                "Batches that could not be committed at once.",
+            ))?,
+            queue_depth: IntGauge::with_opts(opts("queue_depth", "Requests before the writer."))?,
+            incidents_open: IntGaugeVec::new(
+                opts("incidents_open", "Incidents that are not closed, by level."),
+                &["level"],
+            )?,
+            records: IntGauge::with_opts(opts("records", "Sealed records in the store."))?,
+        };
+        let build = IntGaugeVec::new(opts("build_info", "The version that runs."), &["version"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let registry = &metrics.registry;
+        registry.register(Box::new(metrics.events_ingested.clone()))?;
+        registry.register(Box::new(metrics.events_rejected.clone()))?;
+        registry.register(Box::new(metrics.ingest_duration.clone()))?;
+        registry.register(Box::new(metrics.commits.clone()))?;
+        registry.register(Box::new(metrics.commit_failures.clone()))?;
+        registry.register(Box::new(metrics.queue_depth.clone()))?;
+        registry.register(Box::new(metrics.incidents_open.clone()))?;
+        registry.register(Box::new(metrics.records.clone()))?;
+        registry.register(Box::new(build))?;
+        Ok(metrics)
+    }
+
+    pub(crate) fn committed(&self, events: usize, took: Duration) {
+        if events > 0 {
+            self.commits.inc();
+            self.ingest_duration.observe(took.as_secs_f64());
+        }
+    }
+
+    pub(crate) fn ingested(&self, source: &str, accepted: usize, rejected: usize) {
+        self.events_ingested.with_label_values(&[source]).inc_by(accepted as u64);
+        self.events_rejected.with_label_values(&[source]).inc_by(rejected as u64);
+    }
+
+    /// Reads from the store what is counted there.
+    pub(crate) fn refresh(&self, store: &secmon_store::Store) -> secmon_store::Result<()> {
+        let open = store.open_incidents()?;
+        for level in Level::ALL {
+            let count = open.get(&level).copied().unwrap_or(0);
+            let gauge = self.incidents_open.with_label_values(&[level.as_str()]);
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        self.records.set(i64::try_from(store.record_count()?).unwrap_or(i64::MAX));
+        Ok(())
+    }
+
+    /// All metrics as text.
+    pub(crate) fn text(&self) -> prometheus::Result<String> {
+        let mut out = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut out)?;
+        Ok(String::from_utf8_lossy(&out).into_owned())
+    }
+}

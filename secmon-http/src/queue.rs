@@ -1,0 +1,235 @@
+//! The one bounded queue before the writer: it commits what queued while the last commit ran.
+
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use secmon_core::Ruleset;
+use secmon_store::{Receipt, Request, Store, Writer};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use crate::clock::now;
+use crate::metrics::Metrics;
+
+/// Bytes of events that may wait, in KiB: whoever comes later is kept waiting at his socket.
+const MOST_KIB: u32 = 64 << 10;
+/// How long a caller is kept waiting before he is told to come again.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The bounds of one commit.
+const MOST_EVENTS: usize = 1_000;
+const MOST_BYTES: usize = 4 << 20;
+/// How often the writer looks at the clock when nothing comes.
+const PAUSE: Duration = Duration::from_millis(200);
+
+struct Job {
+    request: Request,
+    answer: oneshot::Sender<secmon_store::Result<Receipt>>,
+    permit: OwnedSemaphorePermit,
+}
+
+/// The way to the writer.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    jobs: Arc<Mutex<Option<mpsc::Sender<Job>>>>,
+    room: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+/// How a writer is opened, again after a conflict.
+#[derive(Clone, Debug)]
+pub(crate) struct Opening {
+    pub(crate) store: Store,
+    pub(crate) cluster: String,
+    pub(crate) label: String,
+    pub(crate) ruleset: Ruleset,
+}
+
+impl Opening {
+    pub(crate) fn open(&self) -> secmon_store::Result<Writer> {
+        let mut writer =
+            self.store.writer_in(&self.cluster, &self.label, self.ruleset.clone(), now())?;
+        for warning in writer.take_warnings() {
+            tracing::warn!("{warning}");
+        }
+        Ok(writer)
+    }
+}
+
+impl Queue {
+    /// Starts the writer's thread.
+    pub(crate) fn start(writer: Writer, opening: Opening, metrics: Arc<Metrics>) -> std::io::Result<Self> {
+        let (sender, jobs) = mpsc::channel();
+        let loop_metrics = Arc::clone(&metrics);
+        let run = move || Loop { writer: Some(writer), opening, metrics: loop_metrics }.run(&jobs);
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(run)?;
+        Ok(Self {
+            jobs: Arc::new(Mutex::new(Some(sender))),
+            room: Arc::new(Semaphore::new(MOST_KIB as usize)),
+            metrics,
+            thread: Arc::new(Mutex::new(Some(thread))),
+        })
+    }
+
+    /// Stores a request; answers once it is committed. A long one goes in parts, in order.
+    pub async fn store(&self, request: Request) -> secmon_store::Result<Vec<Receipt>> {
+        let mut answers = Vec::new();
+        for part in request.split() {
+            answers.push(self.enqueue(part).await?);
+        }
+        let mut receipts = Vec::with_capacity(answers.len());
+        for answer in answers {
+            receipts.push(answer.await.map_err(|_| busy("the writer has stopped"))??);
+        }
+        Ok(receipts)
+    }
+
+    async fn enqueue(
+        &self,
+        request: Request,
+    ) -> secmon_store::Result<oneshot::Receiver<secmon_store::Result<Receipt>>> {
+        let kib = u32::try_from(request.bytes() / 1024 + 1).unwrap_or(MOST_KIB).min(MOST_KIB);
+        let room = Arc::clone(&self.room).acquire_many_owned(kib);
+        let permit = match tokio::time::timeout(PATIENCE, room).await {
+            Ok(Ok(permit)) => permit,
+            _ => return Err(busy("the queue is full")),
+        };
+        let (answer, receiver) = oneshot::channel();
+        let jobs = self.jobs.lock().ok().and_then(|jobs| jobs.clone());
+        let jobs = jobs.ok_or_else(|| busy("the service is stopping"))?;
+        self.metrics.queue_depth.inc();
+        let job = Job { request, answer, permit };
+        jobs.send(job).map_err(|_| busy("the writer has stopped"))?;
+        Ok(receiver)
+    }
+
+    /// Lets the writer commit what waits, checkpoint and end.
+    pub(crate) fn stop(&self) {
+        if let Ok(mut jobs) = self.jobs.lock() {
+            jobs.take();
+        }
+        let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the writer ended unexpectedly");
+        }
+    }
+}
+
+/// What the writer's thread does.
+struct Loop {
+    writer: Option<Writer>,
+    opening: Opening,
+    metrics: Arc<Metrics>,
+}
+
+impl Loop {
+    fn run(mut self, jobs: &mpsc::Receiver<Job>) {
+        let mut maintained = Instant::now();
+        let mut left = None;
+        loop {
+            let first = match left.take() {
+                Some(job) => Ok(job),
+                None => jobs.recv_timeout(PAUSE),
+            };
+            match first {
+                Ok(job) => left = self.commit(job, jobs),
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            }
+            if maintained.elapsed() >= PAUSE {
+                maintained = Instant::now();
+                self.maintain();
+            }
+        }
+        if let Some(writer) = self.writer.take()
+            && let Err(error) = writer.close(now())
+        {
+            tracing::error!(%error, "the last checkpoint could not be stored: {error}");
+        }
+    }
+
+    /// Commits a job with all that fit beside it; gives back the one that did not.
+    fn commit(&mut self, first: Job, jobs: &mpsc::Receiver<Job>) -> Option<Job> {
+        let started = Instant::now();
+        let (mut events, mut bytes) = (0, 0);
+        let mut requests = Vec::new();
+        let mut answers = Vec::new();
+        let mut permits = Vec::new();
+        let mut next = Some(first);
+        let mut left = None;
+        while let Some(job) = next {
+            let (more_events, more_bytes) = (job.request.events.len(), job.request.bytes());
+            let full = events + more_events > MOST_EVENTS || bytes + more_bytes > MOST_BYTES;
+            if full && !requests.is_empty() {
+                left = Some(job);
+                break;
+            }
+            events += more_events;
+            bytes += more_bytes;
+            self.metrics.queue_depth.dec();
+            requests.push(job.request);
+            answers.push(job.answer);
+            permits.push(job.permit);
+            next = jobs.try_recv().ok();
+        }
+        match self.write(requests) {
+            Ok(receipts) => {
+                self.metrics.committed(events, started.elapsed());
+                for (answer, receipt) in answers.into_iter().zip(receipts) {
+                    // Whoever went away meanwhile asks again under his key.
+                    let _ = answer.send(receipt);
+                }
+            }
+            Err(reason) => {
+                self.metrics.commit_failures.inc();
+                for answer in answers {
+                    let _ = answer.send(Err(busy(&reason)));
+                }
+            }
+        }
+        left
+    }
+
+    fn write(&mut self, requests: Vec<Request>) -> Result<Vec<secmon_store::Result<Receipt>>, String> {
+        let writer = self.writer().map_err(|error| error.to_string())?;
+        let answer = writer.commit(requests, now());
+        self.settle(answer)
+    }
+
+    fn maintain(&mut self) {
+        let answer = self.writer().and_then(|writer| writer.maintain(now()));
+        // What failed was logged where it was settled, and is tried again.
+        let _ = self.settle(answer);
+        let warnings = self.writer.as_mut().map(Writer::take_warnings);
+        for warning in warnings.into_iter().flatten() {
+            tracing::warn!("{warning}");
+        }
+    }
+
+    /// The writer, opened again if it was dropped.
+    fn writer(&mut self) -> secmon_store::Result<&mut Writer> {
+        if self.writer.is_none() {
+            self.writer = Some(self.opening.open()?);
+        }
+        self.writer.as_mut().ok_or_else(|| busy("the writer is not open"))
+    }
+
+    /// Drops the writer on an error that does not pass: it is resumed from the store.
+    fn settle<T>(&mut self, answer: secmon_store::Result<T>) -> Result<T, String> {
+        answer.map_err(|error| {
+            match &error {
+                secmon_store::Error::Busy { reason } => tracing::warn!("the store is busy: {reason}"),
+                error => {
+                    tracing::error!(%error, "the writer is opened again: {error}");
+                    self.writer = None;
+                }
+            }
+            error.to_string()
+        })
+    }
+}
+
+fn busy(reason: &str) -> secmon_store::Error {
+    secmon_store::Error::Busy { reason: reason.into() }
+}

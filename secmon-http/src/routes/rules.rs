@@ -1,0 +1,31 @@
+//! `/rules`: the rules in use.
+
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::auth::Reader;
+
+pub(crate) fn routes() -> Router<App> {
+    Router::new().route("/rules", get(list))
+}
+
+async fn list(_: Reader, State(app): State<App>) -> Json<Value> {
+    let rules = app.0.ruleset.rules().map(|rule| {
+        let about = rule.about();
+        json!({
+            "id": rule.id(),
+            "kind": rule.kind_name(),
+            "title": rule.title(),
+            "level": rule.level(),
+            "technique": about.technique,
+            "description": about.description,
+            "advice": about.advice,
+            "settings": rule.settings(),
+        })
+    });
+    let rules: Vec<Value> = rules.collect();
+    Json(json!({"rules": rules, "meta": {"next_page": null}}))
+}
