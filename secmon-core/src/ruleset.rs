@@ -203,6 +203,11 @@ pub struct Builder {
 }
 
 impl Builder {
+    /// Begins with the rules of a ruleset.
+    pub fn of(ruleset: &Ruleset) -> Self {
+        Self { rules: ruleset.rules().cloned().collect() }
+    }
+
     /// Adds a rule with its settings; one of the same id is replaced.
     #[must_use]
     pub fn rule<R: Rule + Serialize>(mut self, id: &str, rule: R) -> Self {

@@ -1,0 +1,40 @@
+//! `secmon.Ruleset`.
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use secmon_core::Builder;
+
+use crate::convert::from_python;
+use crate::error::Error;
+
+/// Rules: the built-in ones with `Ruleset.builtin()`, and those that are added by the name of their kind.
+#[pyclass(frozen, module = "secmon")]
+#[derive(Debug)]
+pub(crate) struct Ruleset(pub(crate) secmon_core::Ruleset);
+
+#[pymethods]
+impl Ruleset {
+    #[new]
+    fn new() -> Self {
+        Self(secmon_core::Ruleset::empty())
+    }
+
+    /// All built-in kinds with their default settings.
+    #[staticmethod]
+    fn builtin() -> Self {
+        Self(secmon_core::Ruleset::builtin())
+    }
+
+    /// The same rules and one more; its id is its kind unless given.
+    #[pyo3(signature = (kind, *, id = None, **settings))]
+    fn add(&self, kind: &str, id: Option<&str>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let settings = settings.map_or(Ok(serde_json::json!({})), |settings| from_python(settings.as_any()))?;
+        let builder = Builder::of(&self.0).settings(id.unwrap_or(kind), kind, settings);
+        Ok(Self(builder.and_then(Builder::build).map_err(Error::from)?))
+    }
+
+    /// The ids of the rules.
+    fn ids(&self) -> Vec<String> {
+        self.0.rules().map(|rule| rule.id().to_owned()).collect()
+    }
+}

@@ -1,0 +1,39 @@
+//! `secmon.verify`.
+
+use pyo3::prelude::*;
+use secmon_core::seal::Vkey;
+use secmon_store::{Store, VerifyOptions};
+use serde_json::{Value, json};
+
+use crate::convert::to_python;
+use crate::error::Error;
+
+/// Verifies every stream of a store: a list of verdicts. Public keys that came by another way prove more
+/// than the store's own.
+#[pyfunction]
+#[pyo3(signature = (url, *, vkeys = None))]
+pub(crate) fn verify<'py>(
+    py: Python<'py>,
+    url: &str,
+    vkeys: Option<Vec<String>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let verdicts = py.detach(|| {
+        let vkeys = vkeys.unwrap_or_default();
+        let vkeys = vkeys.iter().map(|vkey| vkey.parse::<Vkey>()).collect::<Result<_, _>>()?;
+        let options = VerifyOptions { vkeys, ..VerifyOptions::default() };
+        Ok::<_, Error>(Store::open_existing(url)?.verify(&options)?)
+    })?;
+    let verdicts = verdicts.iter().map(|verdict| {
+        let findings = verdict.findings.iter().map(|finding| {
+            json!({"verdict": finding.flaw.as_str(), "seq": finding.seq, "detail": finding.detail})
+        });
+        json!({
+            "origin": verdict.origin,
+            "ok": verdict.is_ok(),
+            "records": verdict.records,
+            "covered": verdict.covered,
+            "findings": findings.collect::<Vec<_>>(),
+        })
+    });
+    to_python(py, &Value::from_iter(verdicts))
+}
