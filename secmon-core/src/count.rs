@@ -104,15 +104,16 @@ impl Counters {
         let Some(running) = self.rules.get_mut(at) else { return Default::default() };
         running.dirty = true;
         let time = signal.time.timestamp_micros();
-        let open = running.tallies.update(&signal.group, time, |tally| {
-            tally.add(time, signal.weight, seq);
-            tally.open.is_some()
-        });
-        if open && signal.weight > 0 && !self.keep_open {
-            self.touched.insert((at, signal.group.clone()));
-        }
         let mut out = Detections::default();
         running.counter.count(Input::Signal(signal), &mut out);
+        let weight = out.weight.unwrap_or(signal.weight);
+        let open = running.tallies.update(&signal.group, time, |tally| {
+            tally.add(time, weight, seq);
+            tally.open.is_some()
+        });
+        if open && weight > 0 && !self.keep_open {
+            self.touched.insert((at, signal.group.clone()));
+        }
         self.fold(at, stream, seq, out)
     }
 

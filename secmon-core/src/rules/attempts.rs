@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Group, Signal, Signals, Windows};
+use super::{Detections, Group, Signal, Signals, Windows};
 use crate::event::{Event, Value, fields};
 use crate::json::push_int;
 
@@ -59,8 +59,15 @@ pub struct Attempts {
 impl Attempts {
     /// Adds an attempt; says the greatest count of any window that holds it, up to `need`. The first
     /// `Failed` line behind an `Invalid user` line of the same process and address adds nothing.
-    pub(super) fn add(&mut self, signal: &Signal, within: Duration, need: u32) -> u32 {
+    pub(super) fn add(
+        &mut self,
+        signal: &Signal,
+        within: Duration,
+        need: u32,
+        out: &mut Detections,
+    ) -> u32 {
         let weight = signal.weight.saturating_sub(self.known(signal));
+        out.count_as(weight);
         if weight == 0 {
             return 0;
         }

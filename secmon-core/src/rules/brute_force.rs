@@ -44,7 +44,7 @@ impl Rule for BruteForce {
     fn count(&self, state: &mut Attempts, input: Input<'_>, out: &mut Detections) {
         match input {
             Input::Signal(signal) => {
-                if state.add(signal, self.within, self.failures) >= self.failures {
+                if state.add(signal, self.within, self.failures, out) >= self.failures {
                     out.push(signal, Self::ABOUT.level);
                 }
             }

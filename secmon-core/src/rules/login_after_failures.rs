@@ -53,7 +53,7 @@ impl Rule for LoginAfterFailures {
                 state.forget(&signal.group);
             }
             Input::Signal(signal) => {
-                state.add(signal, self.within, self.failures);
+                state.add(signal, self.within, self.failures, out);
             }
             Input::Tick(now) => {
                 state.forget_before((now - self.horizon()).timestamp_micros());

@@ -190,6 +190,8 @@ pub enum Input<'a> {
 #[derive(Debug, Default)]
 pub struct Detections {
     pub(crate) found: Vec<Found>,
+    /// What the signal counts for, where that is not its weight.
+    pub(crate) weight: Option<u32>,
 }
 
 /// One finding of a rule.
@@ -203,6 +205,11 @@ impl Detections {
     /// The rule fired, on this signal.
     pub fn push(&mut self, signal: &Signal, level: Level) {
         self.found.push(Found::Fired { time: signal.time, group: signal.group.clone(), level });
+    }
+
+    /// In its incident the signal counts for this, and not for its weight: part of it was counted before.
+    pub fn count_as(&mut self, weight: u32) {
+        self.weight = Some(weight);
     }
 
     /// The rule fired for a group because time passed.

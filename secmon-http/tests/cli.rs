@@ -1,0 +1,204 @@
+//! The command line, from outside.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn secmon(folder: &Path, arguments: &[&str]) -> Output {
+    secmon_with(folder, arguments, b"")
+}
+
+fn secmon_with(folder: &Path, arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_secmon"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("SECMON_STORE")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    // A command that fails early does not read its input.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    output
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn objects(output: &Output) -> Vec<serde_json::Value> {
+    stdout(output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+const FAILED: &str =
+    "Nov 20 11:59:00 web-1 sshd[42]: Failed password for root from 203.0.113.7 port 51234 ssh2\n";
+
+#[test]
+fn every_subcommand_explains_itself_with_an_example() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in ["serve", "parse", "scan", "verify", "ingest", "probe", "demo", "token"] {
+        let output = secmon(folder.path(), &[command, "--help"]);
+        assert_eq!(output.status.code(), Some(0), "{command}");
+        assert!(stdout(&output).contains("Example: secmon "), "{command}");
+    }
+}
+
+#[test]
+fn parse_gives_one_object_a_line_whatever_the_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let deep = format!("{}1{}", r#"{"a":"#.repeat(10_000), "}".repeat(10_000));
+    let long = "x".repeat(10 << 20);
+    let lines: Vec<Vec<u8>> = vec![
+        FAILED.trim_end().into(),
+        Vec::new(),
+        long.into(),
+        b"\xff\xfe invalid".to_vec(),
+        b"nul \0 and \x1b[31mansi".to_vec(),
+        deep.into(),
+        br#"{"a":1,"a":2}"#.to_vec(),
+        br#"{"a":1e400,"ip":42,"user":{"x":1},"timestamp":"soon"}"#.to_vec(),
+    ];
+    let input = lines.join(&b'\n');
+    let output = secmon_with(folder.path(), &["parse", "-"], &input);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let events = objects(&output);
+    assert_eq!(events.len(), lines.len());
+    assert_eq!(events[0]["source.ip"], "203.0.113.7");
+    assert_eq!(events[1]["message"], "");
+    for bad in [2, 3, 5] {
+        assert_eq!(events[bad]["event.kind"], "pipeline_error", "line {bad}");
+    }
+    assert_eq!(events[2]["event.original.length"], 10 << 20);
+    assert!(events[3]["message"].as_str().unwrap().starts_with(r"\xff\xfe"));
+    assert_eq!(events[4]["message"], "nul \0 and \u{1b}[31mansi");
+    assert_eq!(events[6]["a"], 2);
+    assert!(events[6]["error.message"].as_str().unwrap().contains("twice"));
+    assert_eq!(events[7]["a"], "1e400");
+    assert!(events[7]["error.message"].as_str().unwrap().contains("soon"));
+    assert!(stderr(&output).contains("3 line(s)"));
+}
+
+#[test]
+fn scan_exits_with_one_when_there_are_incidents() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments =
+        ["scan", "--output", "jsonl", "--stats", "--reference-time", "2026-11-20T12:00:00Z", "-"];
+    let output = secmon_with(folder.path(), &arguments, FAILED.repeat(5).as_bytes());
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let incidents = objects(&output);
+    assert_eq!(incidents.len(), 1);
+    assert_eq!(incidents[0]["rule"], "brute_force");
+    assert_eq!(incidents[0]["group"], serde_json::json!({"source.ip": "203.0.113.7"}));
+    assert_eq!(incidents[0]["count"], 5);
+    assert_eq!(incidents[0]["first"], "2026-11-20T11:59:00Z");
+    let stats: serde_json::Value = serde_json::from_str(stderr(&output).trim()).unwrap();
+    assert_eq!((&stats["events"], &stats["detections"]), (&5.into(), &1.into()));
+
+    let output = secmon_with(folder.path(), &arguments, FAILED.repeat(4).as_bytes());
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(stdout(&output), "");
+
+    let detections = ["scan", "--output", "jsonl", "--what", "detections", "-"];
+    let output = secmon_with(folder.path(), &detections, FAILED.repeat(6).as_bytes());
+    let lines: Vec<_> = objects(&output).iter().map(|found| found["line"].clone()).collect();
+    assert_eq!(lines, [5, 6]);
+}
+
+#[test]
+fn failures_are_named_and_exit_with_two() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    std::fs::write(path.join("cut.gz"), b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03cut").unwrap();
+    std::fs::write(path.join("not.db"), "this is no database, but it is long enough to look at").unwrap();
+    std::fs::write(path.join("bad.toml"), "listen = 5\n").unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = port.local_addr().unwrap().to_string();
+    let cases: [(&[&str], &str); 11] = [
+        (&["scan", "absent.log"], "absent.log"),
+        (&["parse", "cut.gz"], "cut.gz"),
+        (&["ingest", "absent.log"], "absent.log"),
+        (&["scan", "--only", "nope", "-"], "unknown rule `nope`"),
+        (&["parse", "--format", "nope", "-"], "unknown format `nope`"),
+        (&["verify", "--store", "sqlite://absent.db"], "absent.db"),
+        (&["verify", "--store", "sqlite://not.db"], "not.db"),
+        (&["token", "create", "--scope", "read", "--name", "x", "--store", "sqlite://no/such/folder.db"], "folder"),
+        (&["serve", "--config", "bad.toml"], "bad.toml"),
+        (&["serve", "--listen", &taken], "cannot listen"),
+        (&["serve", "--listen", "nonsense"], "nonsense"),
+    ];
+    for (arguments, expected) in cases {
+        let output = secmon(path, arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(expected), "{arguments:?}: {}", stderr(&output));
+        assert!(!stderr(&output).contains("panicked"), "{arguments:?}");
+    }
+}
+
+#[test]
+fn ingest_goes_on_where_it_ended_and_verify_finds_a_changed_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let log = path.join("auth.log");
+    let line = |number: usize| FAILED.replace("51234", &(40_000 + number).to_string());
+    let lines = |count: usize| (0..count).map(line).collect::<String>();
+    let ingest = || {
+        let output = secmon(path, &["ingest", "auth.log"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stderr(&output)
+    };
+    std::fs::write(&log, lines(2_500)).unwrap();
+    assert!(ingest().contains("stored 2500 line(s)"));
+    assert!(ingest().contains("stored 0 line(s)"));
+    std::fs::write(&log, lines(2_600)).unwrap();
+    assert!(ingest().contains("stored 100 line(s)"));
+    // Another file under the name is read from its beginning.
+    std::fs::write(&log, lines(2_600).replace("web-1", "web-2")).unwrap();
+    assert!(ingest().contains("stored 2600 line(s)"));
+
+    let output = secmon(path, &["verify"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let verdict = &objects(&output)[0];
+    assert_eq!(verdict["ok"], true);
+    assert_eq!(verdict["covered"], verdict["records"]);
+
+    let output = secmon(path, &["scan", "--store", "sqlite://secmon.db", "--output", "jsonl"]);
+    assert_eq!(objects(&output)[0]["count"], 5_200);
+
+    let change = "DROP TRIGGER records_update;
+        UPDATE records SET body = CAST(replace(CAST(body AS TEXT), 'port 40007', 'port 40008') AS BLOB)
+        WHERE seq = 9;";
+    let changed = Command::new("sqlite3").arg(path.join("secmon.db")).arg(change).output();
+    let changed = changed.expect("sqlite3 is installed by tests/run");
+    assert!(changed.status.success(), "{}", String::from_utf8_lossy(&changed.stderr));
+    let output = secmon(path, &["verify", "--output", "jsonl"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(objects(&output)[0]["findings"][0]["seq"], 9);
+    assert_eq!(objects(&output)[0]["findings"][0]["verdict"], "altered");
+    assert!(stderr(&output).contains("altered at record 9"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_token_is_printed_alone_and_probes_are_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = secmon(folder.path(), &["token", "create", "--scope", "ingest", "--name", "web-1"]);
+    assert_eq!(output.status.code(), Some(0));
+    let token = stdout(&output);
+    assert!(token.starts_with("secmon_") && token.trim_end().len() == 50, "{token}");
+    let output = secmon(folder.path(), &["probe", "memory"]);
+    let event = &objects(&output)[0];
+    assert!(event["system.memory.used.pct"].is_string());
+    assert!(event.get("host.cpu.usage").is_none());
+    let output = secmon(folder.path(), &["probe", "--store", "sqlite://probes.db"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let output = secmon(folder.path(), &["verify", "--store", "sqlite://probes.db"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}

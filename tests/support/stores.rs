@@ -1,0 +1,40 @@
+//! Stores of their own for tests, and times.
+
+#![allow(dead_code, reason = "each test uses some of it")]
+
+use chrono::{DateTime, TimeDelta, Utc};
+use secmon_store::Store;
+use tempfile::TempDir;
+
+/// A folder of one's own, in memory where the system has such a place.
+pub fn folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+/// The store in a folder.
+pub fn url(folder: &TempDir) -> String {
+    format!("sqlite://{}/secmon.db", folder.path().display())
+}
+
+/// Opens the store in a folder, made when it is absent.
+pub fn open(folder: &TempDir) -> Store {
+    Store::open(&url(folder)).unwrap()
+}
+
+/// A time as RFC 3339 says it.
+pub fn time(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+/// Noon of the day on which tests happen, and so many seconds.
+pub fn noon(seconds: i64) -> DateTime<Utc> {
+    time("2026-11-20T12:00:00Z") + TimeDelta::seconds(seconds)
+}
+
+/// A failed SSH login at a second behind noon.
+pub fn failure(second: i64, address: &str) -> String {
+    format!(
+        "{} web-1 sshd[{second}]: Failed password for root from {address} port 51234 ssh2",
+        noon(second).format("%Y-%m-%dT%H:%M:%SZ")
+    )
+}
