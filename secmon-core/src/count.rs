@@ -160,7 +160,6 @@ impl Counters {
             let rule = &running.rule;
             let change = running.tallies.update(&group, time.timestamp_micros(), |tally| {
                 let change = match (kind, tally.open) {
-                    (Some(_), None) => return None,
                     (Some(kind), Some(_)) => kind,
                     (None, None) => {
                         tally.open = Some((id, level));
@@ -170,7 +169,7 @@ impl Counters {
                         tally.open = Some((opened, level));
                         ChangeKind::Raised
                     }
-                    (None, Some(_)) => return None,
+                    (Some(_), None) | (None, Some(_)) => return None,
                 };
                 let mut incident = incident(rule, &group, tally)?;
                 if kind.is_some() {

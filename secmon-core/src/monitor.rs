@@ -219,11 +219,10 @@ impl Monitor {
     /// What the writer says of the rules in use, to be sealed as `secmon.rules`.
     pub fn rules_event(&self, now: DateTime<Utc>) -> Event {
         let mut event = Event::new(now);
-        let hash: String = self.ruleset.hash().iter().map(|byte| format!("{byte:02x}")).collect();
-        let ids: Vec<&str> = self.ruleset.rules().map(|rule| rule.id()).collect();
+        let ids: Vec<&str> = self.ruleset.rules().map(super::ruleset::ActiveRule::id).collect();
         event.set(fields::EVENT_KIND, "state");
         event.set(fields::EVENT_ACTION, "rules_loaded");
-        event.set("secmon.rules.hash", hash);
+        event.set("secmon.rules.hash", crate::hex(&self.ruleset.hash()));
         event.set("secmon.rules.ids", ids);
         event
     }
@@ -297,7 +296,7 @@ impl Monitor {
         encode(&envelope, event, &mut body);
         let (leaf, mac) = self.sealer.seal(body.as_bytes());
         self.sealer.set_last_at(at);
-        let text = |field| event.get(field).and_then(Value::body_text).map(|text| text.into_owned());
+        let text = |field| event.get(field).and_then(Value::body_text).map(std::borrow::Cow::into_owned);
         work.records.push(Record {
             seq,
             time: event.time.timestamp_micros(),

@@ -37,9 +37,9 @@ pub(crate) fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result
     let seconds = span.as_secs();
     let (number, unit) = match seconds {
         _ if span.subsec_millis() > 0 => (span.as_millis(), "ms"),
-        1.. if seconds % 86_400 == 0 => ((seconds / 86_400).into(), "d"),
-        1.. if seconds % 3_600 == 0 => ((seconds / 3_600).into(), "h"),
-        1.. if seconds % 60 == 0 => ((seconds / 60).into(), "m"),
+        1.. if seconds.is_multiple_of(86_400) => ((seconds / 86_400).into(), "d"),
+        1.. if seconds.is_multiple_of(3_600) => ((seconds / 3_600).into(), "h"),
+        1.. if seconds.is_multiple_of(60) => ((seconds / 60).into(), "m"),
         _ => (seconds.into(), "s"),
     };
     serializer.collect_str(&format_args!("{number}{unit}"))

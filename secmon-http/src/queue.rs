@@ -91,9 +91,8 @@ impl Queue {
     ) -> secmon_store::Result<oneshot::Receiver<secmon_store::Result<Receipt>>> {
         let kib = u32::try_from(request.bytes() / 1024 + 1).unwrap_or(MOST_KIB).min(MOST_KIB);
         let room = Arc::clone(&self.room).acquire_many_owned(kib);
-        let permit = match tokio::time::timeout(PATIENCE, room).await {
-            Ok(Ok(permit)) => permit,
-            _ => return Err(busy("the queue is full")),
+        let Ok(Ok(permit)) = tokio::time::timeout(PATIENCE, room).await else {
+            return Err(busy("the queue is full"));
         };
         let (answer, receiver) = oneshot::channel();
         let jobs = self.jobs.lock().ok().and_then(|jobs| jobs.clone());

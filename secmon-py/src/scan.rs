@@ -19,13 +19,13 @@ pub(crate) fn scan<'py>(
     now: Option<DateTime<FixedOffset>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let ruleset = rules.map_or_else(secmon_core::Ruleset::builtin, |rules| rules.0.clone());
-    let incidents = py.detach(move || {
+    let incidents: serde_json::Value = py.detach(move || {
         let cx = Context::new(now_or(now));
         let mut counters = Counters::new(&ruleset);
         for (seq, line) in (0..).zip(lines) {
             counters.event("scan", seq, &ruleset.prepare(&line, LineFormat::Detect, &cx));
         }
-        serde_json::Value::from_iter(counters.incidents().iter().map(incident))
+        counters.incidents().iter().map(incident).collect()
     });
     to_python(py, &incidents)
 }

@@ -16,8 +16,8 @@ pub(crate) struct Store(secmon_store::Store);
 #[pymethods]
 impl Store {
     #[new]
-    fn new(py: Python<'_>, url: String) -> PyResult<Self> {
-        Ok(Self(py.detach(|| secmon_store::Store::open(&url)).map_err(Error::from)?))
+    fn new(py: Python<'_>, url: &str) -> PyResult<Self> {
+        Ok(Self(py.detach(|| secmon_store::Store::open(url)).map_err(Error::from)?))
     }
 
     /// Opens the writer of a label: resumes its stream, or begins one.

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use secmon_core::seal::Vkey;
 use secmon_store::{Store, VerifyOptions};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::convert::to_python;
 use crate::error::Error;
@@ -35,5 +35,5 @@ pub(crate) fn verify<'py>(
             "findings": findings.collect::<Vec<_>>(),
         })
     });
-    to_python(py, &Value::from_iter(verdicts))
+    to_python(py, &verdicts.collect())
 }

@@ -9,7 +9,6 @@ use sha2::{Digest, Sha256};
 
 use crate::connection::{Db, on};
 use crate::schema::{detections, incidents, outbox};
-use crate::streams::hex;
 use crate::{Page, Result, Store, micros, signed, time, unsigned};
 
 #[derive(Clone, Insertable, Queryable, Selectable)]
@@ -266,9 +265,9 @@ impl Store {
                 Ok(select.load(c)?)
             })
         })?;
-        let next = crate::query::next_page(&rows, limit, |row| (row.ts, hex(&row.id)));
+        let next = crate::query::next_page(&rows, limit, |row| (row.ts, secmon_core::hex(&row.id)));
         let rows = rows.into_iter().map(|row| DetectionRow {
-            id: hex(&row.id),
+            id: secmon_core::hex(&row.id),
             level: Level::from_rank(row.level).unwrap_or_default(),
             time: time(row.ts),
             stream: streams.get(&row.stream_no).cloned().unwrap_or_default(),

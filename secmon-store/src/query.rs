@@ -109,7 +109,7 @@ pub(crate) fn next_page<T, K: Serialize>(rows: &[T], limit: usize, key: impl Fn(
 
 /// A place in a list as a word of URL-safe characters.
 pub(crate) fn cursor<K: Serialize>(key: &K) -> String {
-    crate::streams::hex(&serde_json::to_vec(key).unwrap_or_default())
+    secmon_core::hex(&serde_json::to_vec(key).unwrap_or_default())
 }
 
 /// The place that a cursor names.

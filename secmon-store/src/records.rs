@@ -30,24 +30,32 @@ pub(crate) struct Row {
     pub(crate) mac: Vec<u8>,
 }
 
-/// The same, lent from a sealed record.
-#[derive(Insertable)]
-#[diesel(table_name = records, treat_none_as_default_value = false)]
-struct NewRow<'a> {
-    stream_no: i64,
-    seq: i64,
-    ts: i64,
-    expires: i64,
-    level: i32,
-    category: &'a str,
-    host: Option<&'a str>,
-    source_ip: Option<&'a str>,
-    user_name: Option<&'a str>,
-    action: Option<&'a str>,
-    outcome: Option<&'a str>,
-    body: &'a [u8],
-    mac: &'a [u8],
+#[expect(clippy::ref_option_ref, reason = "diesel's derive borrows each field")]
+mod new {
+    use diesel::prelude::Insertable;
+
+    use crate::schema::records;
+
+    /// The same, lent from a sealed record.
+    #[derive(Insertable)]
+    #[diesel(table_name = records, treat_none_as_default_value = false)]
+    pub(super) struct NewRow<'a> {
+        pub(super) stream_no: i64,
+        pub(super) seq: i64,
+        pub(super) ts: i64,
+        pub(super) expires: i64,
+        pub(super) level: i32,
+        pub(super) category: &'a str,
+        pub(super) host: Option<&'a str>,
+        pub(super) source_ip: Option<&'a str>,
+        pub(super) user_name: Option<&'a str>,
+        pub(super) action: Option<&'a str>,
+        pub(super) outcome: Option<&'a str>,
+        pub(super) body: &'a [u8],
+        pub(super) mac: &'a [u8],
+    }
 }
+use new::NewRow;
 
 /// A record as lists show it.
 #[derive(Clone, Debug)]

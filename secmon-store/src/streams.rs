@@ -36,7 +36,7 @@ pub struct StreamRow {
 impl StreamRow {
     /// Its id, 32 hexadecimal digits.
     pub fn id(&self) -> String {
-        hex(&self.stream_id)
+        secmon_core::hex(&self.stream_id)
     }
 
     /// How many records it has.
@@ -235,9 +235,4 @@ impl Store {
             Ok(Page { rows: named.collect(), next })
         })
     }
-}
-
-/// Bytes as hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

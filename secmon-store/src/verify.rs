@@ -71,7 +71,7 @@ impl Store {
         let key_file = keys::read(&self.0.keys.join(listed.id()));
         let stream = self.streams()?.into_iter().find(|row| row.stream_no == listed.stream_no);
         let stream = stream.ok_or_else(|| Error::NotFound { what: format!("stream `{}`", listed.origin) })?;
-        let mut verifier = match self.vkey(&stream, options) {
+        let mut verifier = match Self::vkey(&stream, options) {
             Ok(vkey) => Verifier::new(vkey),
             Err(verdict) => return Ok(verdict),
         };
@@ -101,7 +101,7 @@ impl Store {
     }
 
     /// The key to start from: the one given for the stream, else its own.
-    fn vkey(&self, stream: &StreamRow, options: &VerifyOptions) -> Result<Vkey, Verdict> {
+    fn vkey(stream: &StreamRow, options: &VerifyOptions) -> Result<Vkey, Verdict> {
         let malformed = |reason: String| {
             let mut verdict = Verdict { origin: stream.origin.clone(), ..Verdict::default() };
             verdict.findings.push(secmon_core::seal::Finding {
@@ -212,7 +212,7 @@ impl Walk<'_> {
         let rows: Vec<CheckpointRow> =
             on!(db, c => query.select(CheckpointRow::as_select()).load(c))?;
         self.next_size = match rows.last() {
-            Some(last) if rows.len() as i64 == CHUNK => last.size + 1,
+            Some(last) if i64::try_from(rows.len()) == Ok(CHUNK) => last.size + 1,
             _ => i64::MAX,
         };
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(()) };

@@ -163,10 +163,10 @@ impl Writer {
         now: DateTime<Utc>,
     ) -> Result<Self> {
         let id: [u8; 16] = random()?;
-        let origin = format!("{cluster}/{}", streams::hex(&id));
+        let origin = format!("{cluster}/{}", secmon_core::hex(&id));
         let secrets = StreamKeys::from_bytes(random()?, random()?);
         let sealer = Sealer::create(&origin, &secrets)?;
-        let keys = KeyPlace::lock(&store.0.keys, &streams::hex(&id))?;
+        let keys = KeyPlace::lock(&store.0.keys, &secmon_core::hex(&id))?;
         let keys = keys.ok_or_else(|| Error::Locked { label: label.into() })?;
         keys.write(&sealer.key_file())?;
         let mut stream = StreamRow {

@@ -34,10 +34,10 @@ pub(crate) fn ecs_name(alias: &str) -> Option<&'static str> {
 
 /// The event of flattened JSON fields.
 pub(super) fn event(flat: Vec<(Name, Value)>, cx: &Context) -> Event {
-    let (aliased, direct) =
+    let (renamed, direct) =
         flat.into_iter().partition::<Vec<_>, _>(|(name, _)| ecs_name(name.as_str()).is_some());
     let (mut event, doubled) = Event::with_fields(cx.reference, direct);
-    let (aliases, doubled_alias) = Event::with_fields(cx.reference, aliased);
+    let (aliases, doubled_alias) = Event::with_fields(cx.reference, renamed);
     for (alias, value) in aliases.fields() {
         let name = ecs_name(alias).filter(|name| {
             event.find(name).is_none() && (*name != "event.outcome" || outcome(value).is_some())
@@ -94,15 +94,12 @@ fn take_time(event: &mut Event, cx: &Context) {
         event.remove("event.timezone");
     }
     let Some(value) = event.remove("@timestamp") else { return };
-    match instant(&value, cx) {
-        Some((time, offset)) => {
-            event.time = time;
-            event.offset = offset.or(event.offset);
-        }
-        None => {
-            note(event, &format!("time stamp `{value}` cannot be read; the time of receipt was taken"));
-            event.set("event.original_timestamp", value);
-        }
+    if let Some((time, offset)) = instant(&value, cx) {
+        event.time = time;
+        event.offset = offset.or(event.offset);
+    } else {
+        note(event, &format!("time stamp `{value}` cannot be read; the time of receipt was taken"));
+        event.set("event.original_timestamp", value);
     }
 }
 

@@ -143,7 +143,7 @@ impl Reader<'_> {
                 one => vec![one],
             };
             match out.last_mut() {
-                Some((last, Value::List(list))) if *last == name => list.extend(more),
+                Some((before, Value::List(list))) if *before == name => list.extend(more),
                 _ => out.push((name, Value::List(more))),
             }
         }

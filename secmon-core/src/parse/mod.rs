@@ -227,7 +227,6 @@ pub fn bad_line_of(
     event.set(fields::ERROR_MESSAGE, error);
     event.set(fields::MESSAGE, escaped);
     event.set(fields::EVENT_ORIGINAL_LENGTH, i64::try_from(length).unwrap_or(i64::MAX));
-    let hex: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
-    event.set(fields::EVENT_HASH, hex);
+    event.set(fields::EVENT_HASH, crate::hex(&sha256));
     event
 }

@@ -33,8 +33,8 @@ impl Zone {
     pub fn instant(&self, local: NaiveDateTime) -> DateTime<Utc> {
         match self.0 {
             Repr::Named(chrono_tz::Tz::UTC) => local.and_utc(),
-            Repr::Fixed(offset) => resolve(offset, local),
-            Repr::Named(zone) => resolve(zone, local),
+            Repr::Fixed(offset) => resolve(&offset, local),
+            Repr::Named(zone) => resolve(&zone, local),
         }
     }
 
@@ -90,7 +90,7 @@ impl<'de> serde::Deserialize<'de> for Zone {
     }
 }
 
-fn resolve<Z: TimeZone>(zone: Z, local: NaiveDateTime) -> DateTime<Utc> {
+fn resolve<Z: TimeZone>(zone: &Z, local: NaiveDateTime) -> DateTime<Utc> {
     match zone.from_local_datetime(&local) {
         LocalResult::Single(time) | LocalResult::Ambiguous(time, _) => time.to_utc(),
         LocalResult::None => zone
@@ -254,9 +254,9 @@ pub(crate) fn asctime(text: &str, cx: &Context) -> Option<Stamp> {
 pub(crate) fn epoch(value: &Value) -> Option<DateTime<Utc>> {
     if let Some(number) = value.as_int() {
         return DateTime::from_timestamp_micros(match number.unsigned_abs() {
-            ..100_000_000_000 => number.checked_mul(1_000_000)?,
-            ..100_000_000_000_000 => number.checked_mul(1_000)?,
-            ..100_000_000_000_000_000 => number,
+            size if size < 100_000_000_000 => number.checked_mul(1_000_000)?,
+            size if size < 100_000_000_000_000 => number.checked_mul(1_000)?,
+            size if size < 100_000_000_000_000_000 => number,
             _ => number / 1_000,
         });
     }

@@ -28,7 +28,7 @@ impl Default for PortScan {
     fn default() -> Self {
         Self {
             ports: 15,
-            within: Duration::from_secs(60),
+            within: Duration::from_mins(1),
             slow_ports: 40,
             slow_within: Duration::from_hours(24),
         }

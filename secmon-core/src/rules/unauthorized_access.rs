@@ -21,7 +21,7 @@ pub struct UnauthorizedAccess {
 
 impl Default for UnauthorizedAccess {
     fn default() -> Self {
-        Self { requests: 20, within: Duration::from_secs(60) }
+        Self { requests: 20, within: Duration::from_mins(1) }
     }
 }
 

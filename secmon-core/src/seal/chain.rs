@@ -24,7 +24,7 @@ impl MacKey {
         Self { key: Zeroizing::new(key), keyed: Hmac::new((&*block).into()) }
     }
 
-    /// M_i = HMAC(K_e, 0x02 ‖ be64(i) ‖ M_{i-1} ‖ L_i)
+    /// M_i = `HMAC(K_e`, 0x02 ‖ be64(i) ‖ M_{i-1} ‖ L_i)
     pub(crate) fn chain(&self, index: u64, before: &Hash, leaf: &Hash) -> Hash {
         let mut message = [2; 73];
         let bytes = index.to_be_bytes();
@@ -37,7 +37,7 @@ impl MacKey {
         mac.finalize().into_bytes().into()
     }
 
-    /// K_{e+1} = HMAC(K_e, "secmon/evolve/v1")
+    /// K_{e+1} = `HMAC(K_e`, "secmon/evolve/v1")
     pub(crate) fn evolve(&self) -> Self {
         let mut mac = self.keyed.clone();
         mac.update(b"secmon/evolve/v1");

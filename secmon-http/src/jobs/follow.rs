@@ -28,10 +28,12 @@ pub(super) async fn run(app: App) {
     if config.auto {
         files.extend(AUTH_LOGS.map(PathBuf::from).into_iter().filter(|path| File::open(path).is_ok()));
     }
+    let mut following = tokio::task::JoinSet::new();
     for path in files {
         tracing::info!("following `{}`", path.display());
-        tokio::spawn(follow(app.clone(), path));
+        following.spawn(follow(app.clone(), path));
     }
+    following.join_all().await;
 }
 
 async fn follow(app: App, path: PathBuf) {
