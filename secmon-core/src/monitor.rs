@@ -86,6 +86,18 @@ pub struct Batch {
     pub logged: u64,
 }
 
+impl Batch {
+    /// Whether an incident of level high or more opened or rose in it: its checkpoint should not wait.
+    pub fn has_high_incident(&self) -> bool {
+        self.changes.iter().any(is_high)
+    }
+}
+
+fn is_high(change: &Change) -> bool {
+    let news = matches!(change.kind, ChangeKind::Opened | ChangeKind::Raised);
+    news && change.incident.level >= Level::High
+}
+
 /// A sealed record, with the indexed copies of what its body says.
 #[derive(Clone, Debug)]
 pub struct Record {
@@ -201,9 +213,7 @@ impl Monitor {
         }
         let checkpoint = match step.checkpoint {
             When::Never => false,
-            When::OnHighIncident => work.changes.iter().any(|change| {
-                change.kind != ChangeKind::Recovered && change.incident.level >= Level::High
-            }),
+            When::OnHighIncident => work.changes.iter().any(is_high),
             When::Always => true,
         };
         if step.tick || checkpoint {

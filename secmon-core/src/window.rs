@@ -87,7 +87,17 @@ impl Windows {
 /// The greatest weight of a window that holds the entry at a place, counted up to `need`.
 fn heaviest(entries: &VecDeque<(i64, u32)>, at: usize, within: i64, need: u32) -> u32 {
     let time = entries.get(at).map_or(0, |(time, _)| *time);
-    let mut best = 0;
+    let mut best: u32 = 0;
+    if at + 1 == entries.len() {
+        // In order, as nearly always: only windows that end here hold the entry.
+        for (_, weight) in entries.iter().rev().take_while(|(other, _)| time - other <= within) {
+            best = best.saturating_add(*weight);
+            if best >= need {
+                return need;
+            }
+        }
+        return best;
+    }
     let starts = entries.iter().enumerate().take(at + 1).rev();
     for (start, (first, _)) in starts.take_while(|(_, (first, _))| time - first <= within) {
         let window = entries.iter().skip(start).take_while(|(other, _)| other - first <= within);

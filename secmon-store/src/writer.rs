@@ -101,6 +101,8 @@ pub struct Writer {
     rules_said: bool,
     checkpoint_at: DateTime<Utc>,
     checkpoint_size: u64,
+    /// Whether a high incident waits for a checkpoint that was too soon behind another.
+    urgent: bool,
     tick_at: DateTime<Utc>,
     snapshot_at: DateTime<Utc>,
 }
@@ -224,7 +226,8 @@ impl Writer {
             begun: None,
             warnings: Vec::new(),
             rules_said: false,
-            checkpoint_at: now,
+            checkpoint_at: now - CHECKPOINT_PAUSE,
+            urgent: false,
             checkpoint_size: stream.size(),
             tick_at: now,
             snapshot_at: now,
@@ -294,7 +297,9 @@ impl Writer {
             When::OnHighIncident
         };
         step.tick = now - self.tick_at >= MINUTE;
+        let pausing = step.checkpoint == When::Never;
         let batch = self.seal(step, now)?;
+        self.urgent |= pausing && batch.has_high_incident();
         let mut receipts = Vec::new();
         for (range, key) in places {
             let seqs = batch.events.get(range).unwrap_or_default();
@@ -331,7 +336,9 @@ impl Writer {
             event.set(fields::EVENT_ACTION, "heartbeat");
             step.announce = Some(("secmon.heartbeat", event));
         }
-        if waited >= MINUTE || (waited >= CHECKPOINT_AFTER && self.stream.size() > self.checkpoint_size) {
+        let news = self.stream.size() > self.checkpoint_size;
+        let urgent = self.urgent && waited >= CHECKPOINT_PAUSE;
+        if waited >= MINUTE || (news && (urgent || waited >= CHECKPOINT_AFTER)) {
             step.checkpoint = When::Always;
         }
         step.tick = now - self.tick_at >= MINUTE;
@@ -448,6 +455,7 @@ impl Writer {
         if checkpoint {
             self.checkpoint_at = now;
             self.checkpoint_size = self.stream.size();
+            self.urgent = false;
             self.save_keys();
         }
         Ok(())

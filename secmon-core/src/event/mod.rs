@@ -75,7 +75,10 @@ impl Event {
 
     /// Sets a field; one of this name is replaced.
     pub fn set(&mut self, name: impl Into<Name>, value: impl Into<Value>) {
-        let (name, value) = (name.into(), value.into());
+        self.put(name.into(), value.into());
+    }
+
+    fn put(&mut self, name: Name, value: Value) {
         match self.fields.binary_search_by(|(other, _)| other.cmp(&name)) {
             Ok(at) => {
                 if let Some(field) = self.fields.get_mut(at) {

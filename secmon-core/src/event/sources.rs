@@ -56,7 +56,10 @@ impl Sources {
 
 fn add(names: &mut Names, more: &Names) {
     if names.is_empty() {
-        names.clone_from(more);
+        *names = match more {
+            Cow::Borrowed(fixed) => Cow::Borrowed(*fixed),
+            Cow::Owned(_) => more.clone(),
+        };
         return;
     }
     for name in more.iter() {

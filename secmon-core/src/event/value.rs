@@ -127,7 +127,7 @@ impl Value {
             Self::Decimal(text) => json::push_str(out, text),
             Self::Ip(address) => {
                 out.push('"');
-                json::push_display(out, address);
+                json::push_ip(out, *address);
                 out.push('"');
             }
             Self::List(values) => {
@@ -196,6 +196,12 @@ impl From<IpAddr> for Value {
     /// IPv4 addresses mapped into IPv6 (`::ffff:a.b.c.d`) become IPv4: they are the same peer.
     fn from(address: IpAddr) -> Self {
         Self::Ip(address.to_canonical())
+    }
+}
+
+impl<T: Into<Value>, const N: usize> From<[T; N]> for Value {
+    fn from(values: [T; N]) -> Self {
+        Self::List(values.into_iter().map(Into::into).collect())
     }
 }
 

@@ -52,8 +52,8 @@ fn read(message: &str, event: &mut Event) {
         return;
     };
     event.set(fields::EVENT_ACTION, action);
-    event.set(fields::EVENT_CATEGORY, vec!["iam"]);
-    event.set(fields::EVENT_TYPE, vec![subject, kind]);
+    event.set(fields::EVENT_CATEGORY, ["iam"]);
+    event.set(fields::EVENT_TYPE, [subject, kind]);
     event.set(fields::EVENT_OUTCOME, if failed.is_some() { "failure" } else { "success" });
     names(message, subject, event);
 }

@@ -62,7 +62,7 @@ pub(super) fn event(flat: Vec<(Name, Value)>, cx: &Context) -> Event {
     if event.get(fields::EVENT_CATEGORY).is_none()
         && matches!(event.action(), Some("login" | "ssh_login" | "logout"))
     {
-        event.set(fields::EVENT_CATEGORY, vec!["authentication"]);
+        event.set(fields::EVENT_CATEGORY, ["authentication"]);
     }
     if let Some(message) = event.get(fields::MESSAGE).filter(|value| value.as_str().is_none()) {
         let message = message.to_string();

@@ -63,8 +63,8 @@ fn access(head: &str, tail: &str, cx: &Context, event: &mut Event) -> Option<()>
     }
     event.time = time;
     event.offset = offset;
-    event.set(fields::EVENT_CATEGORY, vec!["web"]);
-    event.set(fields::EVENT_TYPE, vec!["access"]);
+    event.set(fields::EVENT_CATEGORY, ["web"]);
+    event.set(fields::EVENT_TYPE, ["access"]);
     event.sources.extend(&SOURCES);
     Some(())
 }

@@ -136,8 +136,8 @@ fn set_verdict(event: &mut Event, verdict: Verdict) {
         Verdict::Logged => ("connection_logged", "info", "unknown"),
     };
     event.set(fields::EVENT_ACTION, action);
-    event.set(fields::EVENT_CATEGORY, vec!["network"]);
-    event.set(fields::EVENT_TYPE, vec!["connection", kind]);
+    event.set(fields::EVENT_CATEGORY, ["network"]);
+    event.set(fields::EVENT_TYPE, ["connection", kind]);
     event.set(fields::EVENT_OUTCOME, outcome);
 }
 

@@ -9,7 +9,7 @@ use super::{Context, Format, aliases};
 use crate::event::{Event, Name, Value};
 
 pub(super) const FORMAT: Format =
-    Format { name: "json", parse: |line, cx| parse(line.as_bytes(), cx).ok() };
+    Format { name: "json", parse: |line, cx| looks_like_object(line).then(|| parse(line.as_bytes(), cx).ok())? };
 
 /// Deeper nesting is refused, as most JSON readers do.
 const MOST_DEPTH: usize = 128;

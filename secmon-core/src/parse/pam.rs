@@ -108,8 +108,8 @@ fn set(
     outcome: &'static str,
 ) {
     event.set(fields::EVENT_ACTION, action);
-    event.set(fields::EVENT_CATEGORY, vec![category]);
-    event.set(fields::EVENT_TYPE, vec![kind]);
+    event.set(fields::EVENT_CATEGORY, [category]);
+    event.set(fields::EVENT_TYPE, [kind]);
     event.set(fields::EVENT_OUTCOME, outcome);
 }
 

@@ -95,7 +95,7 @@ fn invalid(rest: &str, event: &mut Event) -> bool {
 
 fn set_login(kind: &'static str, outcome: &'static str, user: &str, event: &mut Event) {
     event.set(fields::EVENT_ACTION, "ssh_login");
-    event.set(fields::EVENT_CATEGORY, vec!["authentication"]);
+    event.set(fields::EVENT_CATEGORY, ["authentication"]);
     event.set(fields::EVENT_OUTCOME, outcome);
     event.set(fields::SSH_EVENT, kind);
     event.set(fields::USER_NAME, user);

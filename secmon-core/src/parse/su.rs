@@ -37,7 +37,7 @@ fn read(message: &str, event: &mut Event) {
 
 fn set(event: &mut Event, worked: bool) {
     event.set(fields::EVENT_ACTION, "su");
-    event.set(fields::EVENT_CATEGORY, vec!["authentication"]);
+    event.set(fields::EVENT_CATEGORY, ["authentication"]);
     event.set(fields::EVENT_OUTCOME, if worked { "success" } else { "failure" });
 }
 

@@ -179,8 +179,11 @@ pub(crate) fn bsd(text: &str, cx: &Context) -> Option<Stamp> {
 fn yearless(month: u32, day: u32, clock: Clock, cx: &Context) -> Option<DateTime<Utc>> {
     let latest = cx.reference + TimeDelta::hours(24);
     let year = cx.reference.year();
+    // No zone is further from UTC than a day: later years need no closer look.
+    let newest = (latest + TimeDelta::hours(24)).year();
     // Nine years reach back to a 29 February over a century without leap year.
-    (0..9).map(|back| year + 1 - back).find_map(|year| {
+    let mut years = (0..9).map(|back| year + 1 - back).filter(|year| *year <= newest);
+    years.find_map(|year| {
         let time = cx.zone.instant(clock.on(NaiveDate::from_ymd_opt(year, month, day)?)?);
         (time <= latest).then_some(time)
     })

@@ -174,8 +174,8 @@ fn nginx_client(text: &str, event: &mut Event) {
 
 /// An error about a client's request is its failure; so are requests held back.
 fn finish(event: &mut Event) {
-    event.set(fields::EVENT_CATEGORY, vec!["web"]);
-    event.set(fields::EVENT_TYPE, vec![if event.level >= Level::High { "error" } else { "info" }]);
+    event.set(fields::EVENT_CATEGORY, ["web"]);
+    event.set(fields::EVENT_TYPE, [if event.level >= Level::High { "error" } else { "info" }]);
     let message = event.message();
     let held = message.starts_with("limiting ") || message.starts_with("delaying ");
     let from_client =

@@ -37,7 +37,7 @@ pub(super) fn read(text: &str, preauth: bool, event: &mut Event) {
         Refused => "authentication",
     };
     event.set(fields::EVENT_ACTION, action);
-    event.set(fields::EVENT_CATEGORY, vec![category]);
+    event.set(fields::EVENT_CATEGORY, [category]);
     if meaning != Plain {
         event.set(fields::EVENT_OUTCOME, "failure");
     }

@@ -1,0 +1,51 @@
+//! The README's commands run as they stand.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// The first shell block behind a mark.
+fn block(mark: &str) -> String {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    let (_, rest) = readme.split_once(mark).unwrap();
+    let (_, rest) = rest.split_once("```sh\n").unwrap();
+    rest.split_once("```").unwrap().0.to_owned()
+}
+
+/// Runs a script that stops at its first failure; what it printed.
+fn run(folder: &Path, script: &str) -> String {
+    let binary = Path::new(env!("CARGO_BIN_EXE_secmon")).parent().unwrap();
+    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
+    let output = Command::new("bash")
+        .args(["-euo", "pipefail", "-c", script])
+        .current_dir(folder)
+        .env("PATH", path)
+        .env_remove("SECMON_STORE")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    String::from_utf8_lossy(&output.stdout).into_owned() + &said
+}
+
+#[test]
+fn the_tour_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = run(folder.path(), &block("<!-- tour"));
+    for expected in ["brute_force", "port_scan", "stored 0 line(s)", "altered at record 5"] {
+        assert!(said.contains(expected), "`{expected}` is missing in:\n{said}");
+    }
+}
+
+#[test]
+fn the_http_quick_start_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = "secmon serve --listen 127.0.0.1:0 > ready 2> log & trap 'kill %1; wait' EXIT
+        until grep -q listening ready; do sleep 0.05; done
+        ADDR=$(sed 's/.*on //' ready)";
+    let script = block("<!-- http").replace("http://127.0.0.1:8686", "'\"$ADDR\"'");
+    // Outside quotes the closing and opening quote marks are empty words beside the address.
+    let script = script.replace("$TOKEN\" '\"$ADDR\"'", "$TOKEN\" \"$ADDR\"");
+    let said = run(folder.path(), &format!("{start}\n{script}"));
+    assert!(said.contains("\"accepted\":1") && said.contains("\"user.name\":\"bob\""), "{said}");
+}
