@@ -129,8 +129,7 @@ impl Counters {
             let Some(running) = self.rules.get_mut(at) else { continue };
             let mut out = Detections::default();
             running.counter.count(Input::Tick(now), &mut out);
-            let horizon = (now - running.rule.kind().horizon).timestamp_micros();
-            running.tallies.forget_before(horizon);
+            running.tallies.expire(now, running.rule.kind().horizon);
             let (detections, changes) = self.fold(at, stream, seq, out);
             all.0.extend(detections);
             all.1.extend(changes);

@@ -7,6 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::group::Group;
@@ -68,9 +69,10 @@ impl Windows {
             .min(need)
     }
 
-    /// Forgets groups that were silent since before a time.
-    pub fn forget_before(&mut self, time: i64) {
-        self.groups.forget_before(time);
+    /// Forgets groups for which nothing came for this long, by the time of receipt: lines of last year
+    /// that come today stay together.
+    pub fn expire(&mut self, now: DateTime<Utc>, idle: Duration) {
+        self.groups.expire(now, idle);
     }
 
     /// Forgets one group.
@@ -139,9 +141,10 @@ impl DistinctWindows {
         })
     }
 
-    /// Forgets groups that were silent since before a time.
-    pub fn forget_before(&mut self, time: i64) {
-        self.groups.forget_before(time);
+    /// Forgets groups for which nothing came for this long, by the time of receipt: lines of last year
+    /// that come today stay together.
+    pub fn expire(&mut self, now: DateTime<Utc>, idle: Duration) {
+        self.groups.expire(now, idle);
     }
 }
 
@@ -181,6 +184,8 @@ pub(crate) struct Bounded<T> {
 #[derive(Debug, Deserialize, Serialize)]
 struct Entry<T> {
     last: i64,
+    /// Whether a signal came since silent groups were looked for last.
+    fresh: bool,
     state: T,
 }
 
@@ -197,10 +202,11 @@ impl<T: Default + Heap> Bounded<T> {
         let mut new = None;
         let entry = match self.groups.get_mut(group) {
             Some(entry) => entry,
-            None => new.insert(Entry { last: i64::MIN, state: T::default() }),
+            None => new.insert(Entry { last: i64::MIN, fresh: true, state: T::default() }),
         };
         let before = entry.state.heap();
         entry.last = entry.last.max(time);
+        entry.fresh = true;
         let answer = change(&mut entry.state);
         self.bytes = (self.bytes + entry.state.heap()).saturating_sub(before);
         if let Some(entry) = new {
@@ -230,15 +236,20 @@ impl<T: Default + Heap> Bounded<T> {
         all
     }
 
-    /// Forgets groups silent since before a time.
-    pub(crate) fn forget_before(&mut self, time: i64) {
-        if time < self.walked.saturating_add(60_000_000) {
+    /// Forgets groups for which nothing came for this long, by the time of receipt.
+    pub(crate) fn expire(&mut self, now: DateTime<Utc>, idle: Duration) {
+        let now = now.timestamp_micros();
+        if now < self.walked.saturating_add(60_000_000) {
             return;
         }
-        self.walked = time;
+        self.walked = now;
+        let before = now.saturating_sub(micros(idle));
         let mut freed = 0;
         self.groups.retain(|group, entry| {
-            let stays = entry.last >= time || entry.state.held();
+            if std::mem::take(&mut entry.fresh) {
+                entry.last = entry.last.max(now);
+            }
+            let stays = entry.last >= before || entry.state.held();
             if !stays {
                 freed += Self::fixed(group) + entry.state.heap();
             }
@@ -268,16 +279,10 @@ impl<T: Default + Heap> Bounded<T> {
     pub(crate) fn evicted(&self) -> u64 {
         self.evicted
     }
-
-    pub(crate) fn len(&self) -> usize {
-        self.groups.len()
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::DateTime;
-
     use super::*;
     use crate::event::Value;
 

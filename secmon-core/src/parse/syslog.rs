@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use memchr::memchr;
 
 use super::time::{Stamp, stamp};
-use super::{Context, Format, PROGRAMS, read_message};
+use super::{Context, Format, PROGRAMS, cut, read_message};
 use crate::event::{Event, Level, Name, Sources, fields};
 
 pub(super) const FORMAT: Format = Format { name: "syslog", parse };
@@ -144,7 +144,7 @@ fn tag(text: &str) -> Option<(&str, Option<i64>, &str)> {
         return None;
     }
     if let Some(inner) = rest.strip_prefix('[') {
-        let (pid, message) = inner.split_once(']')?;
+        let (pid, message) = cut(inner, b']')?;
         let message = message.strip_prefix(':').unwrap_or(message);
         return pid.parse().ok().map(|pid| (process, Some(pid), message));
     }

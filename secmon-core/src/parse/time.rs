@@ -179,8 +179,8 @@ pub(crate) fn bsd(text: &str, cx: &Context) -> Option<Stamp> {
 fn yearless(month: u32, day: u32, clock: Clock, cx: &Context) -> Option<DateTime<Utc>> {
     let latest = cx.reference + TimeDelta::hours(24);
     let year = cx.reference.year();
-    // No zone is further from UTC than a day: later years need no closer look.
-    let newest = (latest + TimeDelta::hours(24)).year();
+    // No zone is further from UTC than a day: most of the time the next year needs no closer look.
+    let newest = year + i32::from(cx.reference.month() == 12 && cx.reference.day() >= 29);
     // Nine years reach back to a 29 February over a century without leap year.
     let mut years = (0..9).map(|back| year + 1 - back).filter(|year| *year <= newest);
     years.find_map(|year| {

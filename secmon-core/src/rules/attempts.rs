@@ -3,6 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Detections, Group, Signal, Signals, Windows};
@@ -83,22 +84,19 @@ impl Attempts {
         self.windows.forget(group);
     }
 
-    pub(super) fn forget_before(&mut self, time: i64) {
-        self.windows.forget_before(time);
+    pub(super) fn expire(&mut self, now: DateTime<Utc>, idle: Duration) {
+        self.windows.expire(now, idle);
     }
 
     /// 1 if the attempt was counted by an `Invalid user` line already.
     fn known(&mut self, signal: &Signal) -> u32 {
         let Some(Value::Text(value)) = &signal.value else { return 0 };
-        let Some((kind, process)) = value.split_once(' ') else { return 0 };
-        if kind == "failed" && self.waiting.is_empty() {
-            return 0;
+        let key = |process: &str| [process, signal.group.as_json()].concat().into_boxed_str();
+        if let Some(process) = value.strip_prefix("failed ") {
+            return u32::from(!self.waiting.is_empty() && self.waiting.remove(&key(process)));
         }
-        let key = [process, signal.group.as_json()].concat();
-        if kind == "failed" {
-            return u32::from(self.waiting.remove(key.as_str()));
-        }
-        let key = key.into_boxed_str();
+        let Some(process) = value.strip_prefix("invalid ") else { return 0 };
+        let key = key(process);
         if self.waiting.insert(key.clone()) {
             self.order.push_back(key);
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempts::{Attempts, push_failure};
 use super::{About, Detections, Input, Rule, Signals};
-use crate::event::{Event, Level};
+use crate::event::{Event, Field, Level, fields};
 use crate::span;
 
 /// At least `failures` failed logins from one source within a sliding window.
@@ -48,10 +48,12 @@ impl Rule for BruteForce {
                     out.push(signal, Self::ABOUT.level);
                 }
             }
-            Input::Tick(now) => {
-                state.forget_before((now - self.horizon()).timestamp_micros());
-            }
+            Input::Tick(now) => state.expire(now, self.horizon()),
         }
+    }
+
+    fn needs(&self) -> Option<Field> {
+        Some(fields::EVENT_ACTION)
     }
 
     fn horizon(&self) -> Duration {

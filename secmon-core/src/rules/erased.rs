@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{About, Detections, Input, Rule, Signals};
-use crate::event::Event;
+use crate::event::{Event, Field};
 use crate::{Error, Result};
 
 /// Builds a rule of one kind from its settings; the id is for the message.
@@ -31,6 +31,7 @@ pub(crate) fn erase<R: Rule + Serialize>(rule: R) -> AnyRule {
         about: R::ABOUT,
         settings: serde_json::to_value(&rule).unwrap_or_default(),
         horizon: rule.horizon(),
+        needs: rule.needs(),
         rule: Arc::new(rule),
     }
 }
@@ -42,12 +43,15 @@ pub(crate) struct AnyRule {
     pub(crate) about: About,
     pub(crate) settings: serde_json::Value,
     pub(crate) horizon: Duration,
+    needs: Option<Field>,
     rule: Arc<dyn Erased>,
 }
 
 impl AnyRule {
     pub(crate) fn signals(&self, event: &Event, out: &mut Signals) {
-        self.rule.signals(event, out);
+        if self.needs.is_none_or(|field| event.get(field).is_some()) {
+            self.rule.signals(event, out);
+        }
     }
 
     /// A counter with empty memory.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempts::{Attempts, push_failure};
 use super::{About, Detections, Group, Input, Rule, Signals};
-use crate::event::{Event, Level, Value};
+use crate::event::{Event, Field, Level, Value, fields};
 use crate::span;
 
 /// A successful login from a source that failed at least `failures` times shortly before.
@@ -55,10 +55,12 @@ impl Rule for LoginAfterFailures {
             Input::Signal(signal) => {
                 state.add(signal, self.within, self.failures, out);
             }
-            Input::Tick(now) => {
-                state.forget_before((now - self.horizon()).timestamp_micros());
-            }
+            Input::Tick(now) => state.expire(now, self.horizon()),
         }
+    }
+
+    fn needs(&self) -> Option<Field> {
+        Some(fields::EVENT_ACTION)
     }
 
     fn horizon(&self) -> Duration {

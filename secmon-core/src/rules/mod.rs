@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 
 use self::erased::{Build, build};
 pub(crate) use self::erased::{AnyRule, Counter, erase};
-use crate::event::{Event, Level, Value};
+use crate::event::{Event, Field, Level, Value};
 pub use crate::group::Group;
 pub use crate::window::{DistinctWindows, Windows};
 use crate::{Error, Result};
@@ -71,6 +71,12 @@ pub trait Rule: fmt::Debug + Send + Sync + 'static {
 
     /// Counts a signal, or lets time pass.
     fn count(&self, state: &mut Self::State, input: Input<'_>, out: &mut Detections);
+
+    /// A field without which no event counts, if there is one: events that lack it are not shown to
+    /// the rule.
+    fn needs(&self) -> Option<Field> {
+        None
+    }
 
     /// How long a signal may matter: counts of groups silent for longer are forgotten.
     fn horizon(&self) -> Duration {

@@ -4,7 +4,7 @@ use chrono::{Datelike, NaiveDate, NaiveTime, Weekday};
 use serde::{Deserialize, Serialize};
 
 use super::{About, Detections, Group, Input, Rule, Signals};
-use crate::event::{Event, Level, fields};
+use crate::event::{Event, Field, Level, fields};
 use crate::parse::Zone;
 
 /// A successful login at night, on a day off or on a holiday.
@@ -60,6 +60,10 @@ impl Rule for OffHours {
         if quiet || self.days_off.contains(&date.weekday()) || self.holidays.contains(&date) {
             out.push(Group::of(event, &[fields::USER_NAME]));
         }
+    }
+
+    fn needs(&self) -> Option<Field> {
+        Some(fields::EVENT_ACTION)
     }
 
     fn count(&self, (): &mut (), input: Input<'_>, out: &mut Detections) {

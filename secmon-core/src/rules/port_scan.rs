@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{About, Detections, DistinctWindows, Group, Input, Rule, Signals};
-use crate::event::{Event, Level, fields};
+use crate::event::{Event, Field, Level, fields};
 use crate::span;
 
 /// Many distinct destination ports of one source, in a short window or, for patient scanners, a long one.
@@ -71,10 +71,14 @@ impl Rule for PortScan {
                 }
             }
             Input::Tick(now) => {
-                state.fast.forget_before((now - self.within * 2).timestamp_micros());
-                state.slow.forget_before((now - self.slow_within).timestamp_micros());
+                state.fast.expire(now, self.within * 2);
+                state.slow.expire(now, self.slow_within);
             }
         }
+    }
+
+    fn needs(&self) -> Option<Field> {
+        Some(fields::DESTINATION_PORT)
     }
 
     fn horizon(&self) -> Duration {

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{About, Detections, Group, Input, Rule, Signals};
-use crate::event::{Event, Level, Name, Value, fields};
+use crate::event::{Event, Field, Level, Name, Value, fields};
 use crate::span::{self, micros};
 use crate::window::{Bounded, Heap};
 
@@ -84,7 +83,10 @@ impl Rule for Threshold {
     }
 
     fn count(&self, state: &mut Excesses, input: Input<'_>, out: &mut Detections) {
-        let Input::Signal(signal) = input else { return };
+        let signal = match input {
+            Input::Signal(signal) => signal,
+            Input::Tick(now) => return state.0.expire(now, self.horizon()),
+        };
         let Some(value) = signal.value.as_ref().and_then(Value::as_number) else { return };
         let time = signal.time.timestamp_micros();
         let below = self.below.unwrap_or(self.above - 5.0);
@@ -104,11 +106,14 @@ impl Rule for Threshold {
                 excess.since = None;
             }
         });
-        self.forget(state, signal.time);
+    }
+
+    fn needs(&self) -> Option<Field> {
+        Field::known(&self.metric)
     }
 
     fn horizon(&self) -> Duration {
-        self.lasting + Duration::from_hours(1)
+        self.lasting + Duration::from_hours(24)
     }
 
     fn check(&self) -> Result<(), String> {
@@ -122,17 +127,10 @@ impl Rule for Threshold {
     }
 }
 
-impl Threshold {
-    /// Hosts that no longer speak are forgotten, with a day's grace.
-    fn forget(&self, state: &mut Excesses, now: DateTime<Utc>) {
-        if state.0.len() > 10_000 {
-            state.0.forget_before((now - self.horizon() - Duration::from_hours(24)).timestamp_micros());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
     use crate::rules::{Found, Signal};
 

@@ -61,9 +61,7 @@ impl Rule for UnauthorizedAccess {
                     out.push(signal, Self::ABOUT.level);
                 }
             }
-            Input::Tick(now) => {
-                state.forget_before((now - self.horizon()).timestamp_micros());
-            }
+            Input::Tick(now) => state.expire(now, self.horizon()),
         }
     }
 
