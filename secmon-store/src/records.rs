@@ -140,6 +140,74 @@ pub(crate) fn put_tiles(db: &mut Db, rows: &[TileRow]) -> Result<()> {
     Ok(())
 }
 
+/// A row as verification reads it: the bytes as they lie there, because whoever changes a database may
+/// give a column a type of his own or texts that are none.
+#[derive(Queryable)]
+pub(crate) struct Stored {
+    pub(crate) seq: i64,
+    pub(crate) ts: i64,
+    pub(crate) expires: i64,
+    pub(crate) level: i64,
+    pub(crate) category: Vec<u8>,
+    pub(crate) host: Option<Vec<u8>>,
+    pub(crate) source_ip: Option<Vec<u8>>,
+    pub(crate) user_name: Option<Vec<u8>>,
+    pub(crate) action: Option<Vec<u8>>,
+    pub(crate) outcome: Option<Vec<u8>>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) mac: Vec<u8>,
+    /// Whether every column holds what its type says.
+    pub(crate) is_typed: bool,
+}
+
+/// Whether the columns of a record hold what their types say; SQLite lets them hold anything.
+const IS_TYPED: &str = "typeof(ts) || typeof(expires) || typeof(level) || typeof(category) || typeof(body) || typeof(mac) = 'integerintegerintegertextblobblob' AND typeof(host) IN ('text', 'null') AND typeof(source_ip) IN ('text', 'null') AND typeof(user_name) IN ('text', 'null') AND typeof(action) IN ('text', 'null') AND typeof(outcome) IN ('text', 'null')";
+
+/// Records of a stream from an index on, in order, as they lie there.
+pub(crate) fn stored(db: &mut Db, stream_no: i64, from: i64, limit: i64) -> Result<Vec<Stored>> {
+    use diesel::dsl::sql;
+    use diesel::sql_types::{BigInt, Binary, Bool, Nullable};
+    let query = records::table
+        .filter(records::stream_no.eq(stream_no).and(records::seq.ge(from)))
+        .order(records::seq)
+        .limit(limit)
+        .select((
+            records::seq,
+            records::ts,
+            records::expires,
+            sql::<BigInt>("level"),
+            sql::<Binary>("CAST(category AS BLOB)"),
+            sql::<Nullable<Binary>>("CAST(host AS BLOB)"),
+            sql::<Nullable<Binary>>("CAST(source_ip AS BLOB)"),
+            sql::<Nullable<Binary>>("CAST(user_name AS BLOB)"),
+            sql::<Nullable<Binary>>("CAST(action AS BLOB)"),
+            sql::<Nullable<Binary>>("CAST(outcome AS BLOB)"),
+            sql::<Binary>("CAST(body AS BLOB)"),
+            sql::<Binary>("CAST(mac AS BLOB)"),
+            sql::<Bool>(IS_TYPED),
+        ));
+    Ok(on!(db, c => query.load(c))?)
+}
+
+/// The number of a stream that has records and is none of these, which must be sorted.
+pub(crate) fn orphan(db: &mut Db, streams: &[i64]) -> Result<Option<i64>> {
+    let behind = streams.iter().copied().map(Some);
+    for (after, before) in std::iter::once(None).chain(behind.clone()).zip(behind.chain([None])) {
+        let mut query = records::table.select(records::stream_no).into_boxed();
+        if let Some(after) = after {
+            query = query.filter(records::stream_no.gt(after));
+        }
+        if let Some(before) = before {
+            query = query.filter(records::stream_no.lt(before));
+        }
+        let found: Option<i64> = on!(db, c => query.first(c).optional())?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
 /// Records of a stream from an index on, in order.
 pub(crate) fn walk(db: &mut Db, stream_no: i64, from: i64, limit: i64) -> Result<Vec<Row>> {
     let query = records::table

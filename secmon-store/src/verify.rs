@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use diesel::prelude::*;
 use secmon_core::Level;
-use secmon_core::seal::{Columns, Flaw, Sealed, Verdict, Verifier, Vkey};
+use secmon_core::seal::{Columns, Finding, Flaw, Sealed, Verdict, Verifier, Vkey};
 
 use crate::connection::{Db, on};
-use crate::records::{self, Row, TILE};
+use crate::records::{self, Stored, TILE};
 use crate::schema::{checkpoints, seals};
 use crate::streams::{CheckpointRow, SealRow, StreamRow};
 use crate::{Error, Result, Store, keys, signed, unsigned};
@@ -57,7 +57,26 @@ impl Store {
                 verdicts.push(self.verify_stream(stream, options, &streams, &mut progress)?);
             }
         }
+        if options.stream.is_none() {
+            verdicts.extend(self.orphans(&streams)?);
+        }
         Ok(verdicts)
+    }
+
+    /// Looks for records of a stream that is not there.
+    fn orphans(&self, streams: &[StreamRow]) -> Result<Option<Verdict>> {
+        let numbers: Vec<i64> = streams.iter().map(|stream| stream.stream_no).collect();
+        let Some(number) = self.read(|db| records::orphan(db, &numbers))? else { return Ok(None) };
+        if self.streams()?.iter().any(|stream| stream.stream_no == number && !numbers.contains(&number)) {
+            return Ok(None); // It began meanwhile.
+        }
+        let mut verdict = Verdict { origin: format!("stream number {number}"), ..Verdict::default() };
+        verdict.findings.push(Finding {
+            flaw: Flaw::Inserted,
+            seq: 0,
+            detail: "records of a stream that is not in the store".into(),
+        });
+        Ok(Some(verdict))
     }
 
     fn verify_stream(
@@ -90,11 +109,12 @@ impl Store {
             }
         };
         self.read(|db| {
-            let mut walk = Walk { stream: &stream, tile: (-1, Vec::new()), checkpoints: VecDeque::new(), next_size: 0 };
-            walk.run(db, &mut verifier, progress)
+            let mut walk = Walk { stream: &stream, tile: (-1, Vec::new()), checkpoints: VecDeque::new(), next_size: i64::MIN };
+            walk.run(db, &mut verifier, progress)?;
+            walk.epochs(db, &mut verifier)
         })?;
         let head = stream.head();
-        if head.is_none() {
+        if head.as_ref().is_none_or(|head| stream.root != head.tree.root()) {
             verifier.report(Flaw::ColumnMismatch, 0, "the stream's row was changed");
         }
         Ok(verifier.finish(head.as_ref(), keys.as_ref()))
@@ -104,7 +124,7 @@ impl Store {
     fn vkey(stream: &StreamRow, options: &VerifyOptions) -> Result<Vkey, Verdict> {
         let malformed = |reason: String| {
             let mut verdict = Verdict { origin: stream.origin.clone(), ..Verdict::default() };
-            verdict.findings.push(secmon_core::seal::Finding {
+            verdict.findings.push(Finding {
                 flaw: Flaw::Malformed,
                 seq: 0,
                 detail: format!("the stream's key cannot be read: {reason}"),
@@ -131,12 +151,16 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn run(&mut self, db: &mut Db, verifier: &mut Verifier, progress: &mut dyn FnMut(u64)) -> Result<()> {
-        let mut from = 0;
+        let mut from = i64::MIN;
         loop {
-            let rows = records::walk(db, self.stream.stream_no, from, CHUNK)?;
+            let rows = records::stored(db, self.stream.stream_no, from, CHUNK)?;
             let full = i64::try_from(rows.len()) == Ok(CHUNK);
             for row in &rows {
                 from = row.seq.saturating_add(1);
+                if row.seq < 0 {
+                    verifier.report(Flaw::Inserted, 0, "a record before the stream's beginning");
+                    continue;
+                }
                 if unsigned(row.seq) >= self.stream.size() {
                     return self.behind(db, verifier, row.seq);
                 }
@@ -144,7 +168,14 @@ impl Walk<'_> {
                     return Ok(());
                 }
                 let leaf = self.leaf(db, row.seq)?;
+                if leaf.is_none() {
+                    verifier.report(Flaw::BadTile, unsigned(row.seq), "the stored leaf hash is not there");
+                }
                 verifier.record(&sealed(row, leaf));
+                if !row.is_typed {
+                    let detail = "a column holds another type than it is made for";
+                    verifier.report(Flaw::ColumnMismatch, unsigned(row.seq), detail);
+                }
                 self.checkpoints(db, verifier)?;
             }
             progress(verifier.next_seq());
@@ -184,6 +215,28 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// Looks for checkpoints and seals that the walk did not meet: of epochs that have not ended, or of
+    /// none at all.
+    fn epochs(&self, db: &mut Db, verifier: &mut Verifier) -> Result<()> {
+        let no = self.stream.stream_no;
+        let last: Option<i64> = on!(db, c => checkpoints::table
+            .filter(checkpoints::stream_no.eq(no))
+            .select(diesel::dsl::max(checkpoints::epoch))
+            .first(c))?;
+        let seals = seals::table.filter(seals::stream_no.eq(no));
+        let sealed: Option<i64> =
+            on!(db, c => seals.select(diesel::dsl::max(seals::epoch)).first(c))?;
+        // Read behind them: a writer that has gone on meanwhile is ahead of what was found.
+        let (_, epoch) = crate::streams::size(db, no)?;
+        let own = seals.filter(seals::epoch.lt(self.stream.mac_epoch)).count();
+        let count: i64 = on!(db, c => own.first(c))?;
+        if last.max(sealed).is_some_and(|last| last >= epoch) || count != self.stream.mac_epoch {
+            let detail = format!("there are other checkpoints or seals than those of epochs 0 to {epoch}");
+            verifier.report(Flaw::BadSeal, verifier.next_seq(), &detail);
+        }
+        Ok(())
+    }
+
     /// Feeds the checkpoints that cover just what was walked.
     fn checkpoints(&mut self, db: &mut Db, verifier: &mut Verifier) -> Result<()> {
         let size = signed(verifier.next_seq());
@@ -209,8 +262,24 @@ impl Walk<'_> {
             .filter(checkpoints::epoch.lt(self.stream.mac_epoch))
             .order(checkpoints::size)
             .limit(CHUNK);
-        let rows: Vec<CheckpointRow> =
-            on!(db, c => query.select(CheckpointRow::as_select()).load(c))?;
+        // The note as bytes: what is no text must be a finding, not an error.
+        let columns = (
+            checkpoints::size,
+            checkpoints::epoch,
+            checkpoints::mac,
+            diesel::dsl::sql::<diesel::sql_types::Binary>("CAST(note AS BLOB)"),
+            checkpoints::issued_at,
+        );
+        let rows: Vec<(i64, i64, Vec<u8>, Vec<u8>, i64)> = on!(db, c => query.select(columns).load(c))?;
+        let row = |(size, epoch, mac, note, issued_at): (_, _, _, Vec<u8>, _)| CheckpointRow {
+            stream_no: no,
+            size,
+            epoch,
+            mac,
+            note: String::from_utf8_lossy(&note).into_owned(),
+            issued_at,
+        };
+        let rows: Vec<CheckpointRow> = rows.into_iter().map(row).collect();
         self.next_size = match rows.last() {
             Some(last) if i64::try_from(rows.len()) == Ok(CHUNK) => last.size + 1,
             _ => i64::MAX,
@@ -244,7 +313,8 @@ impl Walk<'_> {
     }
 }
 
-fn sealed(row: &Row, leaf: Option<[u8; 32]>) -> Sealed<'_> {
+fn sealed(row: &Stored, leaf: Option<[u8; 32]>) -> Sealed<'_> {
+    let level = i32::try_from(row.level).ok().and_then(Level::from_rank);
     Sealed {
         seq: unsigned(row.seq),
         body: &row.body,
@@ -253,13 +323,18 @@ fn sealed(row: &Row, leaf: Option<[u8; 32]>) -> Sealed<'_> {
         columns: Some(Columns {
             time: row.ts,
             expires: row.expires,
-            level: Level::from_rank(row.level).map_or("", Level::as_str),
-            category: &row.category,
-            host: row.host.as_deref(),
-            source_ip: row.source_ip.as_deref(),
-            user: row.user_name.as_deref(),
-            action: row.action.as_deref(),
-            outcome: row.outcome.as_deref(),
+            level: level.map_or("", Level::as_str),
+            category: text(&row.category),
+            host: row.host.as_deref().map(text),
+            source_ip: row.source_ip.as_deref().map(text),
+            user: row.user_name.as_deref().map(text),
+            action: row.action.as_deref().map(text),
+            outcome: row.outcome.as_deref().map(text),
         }),
     }
+}
+
+/// The text of a column; for what is none, a text that no body holds.
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or("\u{0}not UTF-8")
 }

@@ -38,3 +38,23 @@ pub fn failure(second: i64, address: &str) -> String {
         noon(second).format("%Y-%m-%dT%H:%M:%SZ")
     )
 }
+
+/// The bytes that a text in base64 stands for.
+pub fn unbase64(text: &str) -> Vec<u8> {
+    let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let (mut bits, mut count, mut out) = (0_u32, 0, Vec::new());
+    for letter in text.trim_end_matches('=').chars() {
+        bits = bits << 6 | u32::try_from(alphabet.find(letter).unwrap()).unwrap();
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            out.push(u8::try_from(bits >> count & 0xff).unwrap());
+        }
+    }
+    out
+}
+
+/// The bytes that hexadecimal digits stand for.
+pub fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+}

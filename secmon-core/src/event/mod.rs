@@ -79,14 +79,13 @@ impl Event {
     }
 
     fn put(&mut self, name: Name, value: Value) {
-        // In a short list, counting is faster than a search: it has no branch to guess wrong.
-        let at = match self.fields.len() {
-            ..24 => self.fields.iter().filter(|(other, _)| *other < name).count(),
-            _ => self.fields.partition_point(|(other, _)| *other < name),
-        };
-        match self.fields.get_mut(at) {
-            Some(field) if field.0 == name => field.1 = value,
-            _ => self.fields.insert(at, (name, value)),
+        match self.fields.binary_search_by(|(other, _)| other.cmp(&name)) {
+            Ok(at) => {
+                if let Some(field) = self.fields.get_mut(at) {
+                    field.1 = value;
+                }
+            }
+            Err(at) => self.fields.insert(at, (name, value)),
         }
     }
 

@@ -22,7 +22,7 @@ pub struct LoginAfterFailures {
 
 impl Default for LoginAfterFailures {
     fn default() -> Self {
-        Self { failures: 5, within: Duration::from_mins(10) }
+        Self { failures: 5, within: Duration::from_hours(1) }
     }
 }
 

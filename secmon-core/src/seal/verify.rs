@@ -158,6 +158,8 @@ pub struct Verifier {
     vkey: Vkey,
     tree: Tree,
     last_at: i64,
+    /// The stored MAC of the record before; none if there is none to compare with.
+    last_mac: Option<Hash>,
     mac: Option<(MacKey, Hash)>,
     epoch: u64,
     last_size: u64,
@@ -173,10 +175,12 @@ impl Verifier {
     /// For the stream whose origin is the key's name.
     pub fn new(vkey: Vkey) -> Self {
         let verdict = Verdict { origin: vkey.name().into(), ..Verdict::default() };
+        let last_mac = Some(first_mac(vkey.name()));
         Self {
             vkey,
             tree: Tree::default(),
             last_at: i64::MIN,
+            last_mac,
             mac: None,
             epoch: 0,
             last_size: 0,
@@ -223,6 +227,7 @@ impl Verifier {
                 self.report(Flaw::BadMac, record.seq, "the MAC does not fit the record and those before");
             }
         }
+        self.last_mac = record.mac.try_into().ok();
         self.tree.push(leaf);
     }
 
@@ -233,6 +238,7 @@ impl Verifier {
         if let Some((key, last)) = &mut self.mac {
             *last = key.chain(seq, last, &leaf);
         }
+        self.last_mac = None;
         self.tree.push(leaf);
     }
 
@@ -258,7 +264,10 @@ impl Verifier {
         if body.at < self.last_at {
             self.report(Flaw::Reordered, seq, "sealed before the record in front of it");
         }
-        self.last_at = self.last_at.max(body.at);
+        // A body that is altered must not make those behind it look misplaced.
+        if record.leaf.is_none_or(|stored| stored == *leaf) {
+            self.last_at = self.last_at.max(body.at);
+        }
         if let Some(columns) = record.columns
             && let Some(column) = differing(&body, &columns)
         {
@@ -331,6 +340,14 @@ impl Verifier {
             } else if !self.explained {
                 let from = self.verdict.covered;
                 self.report(Flaw::Altered, from, "the stream's root differs from that of its records");
+            }
+            if claimed == size && self.last_mac.is_some_and(|last| last != head.last_mac) {
+                let last = size.saturating_sub(1);
+                self.report(Flaw::BadMac, last, "the stream's last MAC is not that of its last record");
+            }
+            if self.verdict.is_ok() && size > 0 && head.last_at != self.last_at {
+                let detail = "the stream's last sealing time is not that of its last record";
+                self.report(Flaw::ColumnMismatch, size - 1, detail);
             }
             if head.mac_epoch != self.epoch {
                 let detail = format!("the stream is in epoch {}, its checkpoints end {}", head.mac_epoch, self.epoch);

@@ -1,29 +1,69 @@
-//! Logs of several hosts, made up.
+//! Logs of several invented hosts: a day of normal work, and anomalies on request. Pure and
+//! deterministic: the same options give the same lines.
+//!
+//! Addresses are those set aside for documentation; 192.0.2.0/24 is the inside network.
+
+mod anomalies;
+mod normal;
+mod random;
+mod wire;
+
+use chrono::{DateTime, Utc};
+
+use self::anomalies::ANOMALIES;
+use self::random::Random;
+use self::wire::Lines;
 
 /// What to make up.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Normal events.
+    /// How many normal events.
     pub events: usize,
-    /// Hosts.
+    /// Of how many hosts, at least 1.
     pub hosts: usize,
-    /// Seed.
+    /// The same seed gives the same lines.
     pub seed: u64,
-    /// Rule ids.
+    /// Ids of the rules that find the anomalies.
     pub anomalies: Vec<String>,
-    /// The time of the last event.
-    pub end: chrono::DateTime<chrono::Utc>,
+    /// The end of the day that is made up.
+    pub end: DateTime<Utc>,
 }
 
-/// The lines.
+/// The lines, by time.
+///
+/// ```
+/// use secmon_http::demo::{Options, lines};
+/// let options = Options {
+///     events: 100,
+///     hosts: 3,
+///     seed: 1,
+///     anomalies: vec!["off_hours".into()],
+///     end: "2026-11-20T12:00:00Z".parse().unwrap(),
+/// };
+/// assert_eq!(lines(&options)?.len(), 101);
+/// # Ok::<(), String>(())
+/// ```
 ///
 /// # Errors
-/// An unknown anomaly.
-pub fn lines(_: &Options) -> Result<Vec<String>, String> {
-    Ok(Vec::new())
+/// An unknown anomaly; the sentence names those that there are.
+pub fn lines(options: &Options) -> Result<Vec<String>, String> {
+    let mut random = Random::new(options.seed);
+    let mut lines = Lines::default();
+    normal::write(options, &mut random, &mut lines);
+    for wanted in &options.anomalies {
+        let (_, write) = ANOMALIES.iter().find(|(id, _)| id == wanted).ok_or_else(|| {
+            let known: Vec<_> = ANOMALIES.iter().map(|(id, _)| *id).collect();
+            format!("unknown anomaly `{wanted}`; known are {}", known.join(", "))
+        })?;
+        write(options.end, &mut lines);
+    }
+    Ok(lines.sorted())
 }
 
-/// The configuration.
+/// The configuration that the anomalies need: the inside network. All others are found with defaults.
 pub fn config() -> String {
-    String::new()
+    "# What the anomalies of `secmon demo` need.\n\
+     [rules.address]\n\
+     allowed = [\"192.0.2.0/24\"]\n"
+        .into()
 }

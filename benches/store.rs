@@ -1,0 +1,136 @@
+//! Promise: a durable append (sealed, counted, committed; SQLite, `synchronous = FULL`, batches of
+//! 1,000) reaches 80 % of raw SQLite. Peer: `rusqlite` with one prepared INSERT of the same rows into a
+//! table with the same columns, key and indexes, under the same pragmas, one transaction a batch.
+
+mod support;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+use criterion::{BatchSize, Criterion, Throughput};
+use rusqlite::{Connection, params};
+use secmon_core::seal::Sealer;
+use secmon_core::{Monitor, Prepared, Record, Ruleset};
+use secmon_store::{Request, Store, Writer};
+
+const SCHEMA: &str = "
+    PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+    PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000;
+    PRAGMA journal_size_limit = 67108864;
+    CREATE TABLE records (
+        stream_no BIGINT NOT NULL, seq BIGINT NOT NULL, ts BIGINT NOT NULL, expires BIGINT NOT NULL,
+        level INTEGER NOT NULL, category TEXT NOT NULL, host TEXT, source_ip TEXT, user_name TEXT,
+        action TEXT, outcome TEXT, body BLOB NOT NULL, mac BLOB NOT NULL, PRIMARY KEY (stream_no, seq));
+    CREATE INDEX records_ts ON records (ts);
+    CREATE INDEX records_host ON records (host, ts);
+    CREATE INDEX records_level ON records (level, ts);
+    CREATE INDEX records_source_ip ON records (source_ip, ts);";
+
+/// A raw database, and the next sequence number.
+struct Raw(Connection, i64);
+
+impl Raw {
+    fn open(folder: &Path) -> Self {
+        let connection = Connection::open(folder.join("raw.db")).expect("a database");
+        connection.execute_batch(SCHEMA).expect("a schema");
+        connection.set_prepared_statement_cache_capacity(16);
+        Self(connection, 0)
+    }
+
+    fn append(&mut self, records: &[Record]) {
+        let transaction = self.0.transaction().expect("a transaction");
+        {
+            let mut insert = transaction
+                .prepare_cached("INSERT INTO records VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)")
+                .expect("a statement");
+            for record in records {
+                let row = params![
+                    1, self.1, record.time, record.expires, record.level.rank(), record.category,
+                    record.host, record.source_ip, record.user, record.action, record.outcome,
+                    record.body.as_bytes(), record.mac.as_slice(),
+                ];
+                insert.execute(row).expect("a row");
+                self.1 += 1;
+            }
+        }
+        transaction.commit().expect("a commit");
+    }
+}
+
+/// A writer, and how many batches it took.
+struct Ours(Writer, i32);
+
+impl Ours {
+    fn open(folder: &Path, ruleset: &Ruleset) -> Self {
+        let url = format!("sqlite://{}/secmon.db", folder.display());
+        let store = Store::open(&url).expect("a store");
+        Self(store.writer("bench", ruleset.clone(), support::reference()).expect("a writer"), 0)
+    }
+
+    fn append(&mut self, events: Vec<Prepared>) {
+        // A batch each ten milliseconds, so that checkpoints come as often as in service.
+        let now = support::reference() + TimeDelta::milliseconds(10) * self.1;
+        self.1 += 1;
+        let answers = self.0.commit(vec![Request { events, ..Request::default() }], now);
+        assert!(answers.expect("a commit").iter().all(Result::is_ok));
+    }
+}
+
+/// Wall and processor time of some work.
+fn timed(work: impl FnOnce()) -> (Duration, Duration) {
+    let (start, cpu) = (Instant::now(), support::cpu());
+    work();
+    (start.elapsed(), support::cpu().saturating_sub(cpu))
+}
+
+fn main() {
+    let (batches, size) = if support::is_test() { (2, 20) } else { (60, 1_000) };
+    let ruleset = Ruleset::builtin();
+    let events = support::prepared(&ruleset, batches * size);
+    let sealer = Sealer::create(support::ORIGIN, &support::keys()).expect("a sealer");
+    let mut monitor = Monitor::new(ruleset.clone(), sealer);
+    let chunks: Vec<Vec<Prepared>> = events.chunks(size as usize).map(<[_]>::to_vec).collect();
+    let records: Vec<Vec<Record>> = chunks
+        .iter()
+        .map(|chunk| monitor.take(chunk.clone(), support::reference(), [3; 32]).records)
+        .collect();
+
+    let mut criterion = Criterion::default().configure_from_args();
+    let mut group = criterion.benchmark_group("append");
+    group.sample_size(10).throughput(Throughput::Elements(size.into()));
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut ours = Ours::open(folder.path(), &ruleset);
+    let mut raw = Raw::open(folder.path());
+    let mut turn = chunks.iter().cycle();
+    group.bench_function("Writer::commit", |bencher| {
+        let next = || turn.next().cloned().unwrap_or_default();
+        bencher.iter_batched(next, |events| ours.append(events), BatchSize::PerIteration);
+    });
+    let mut turn = records.iter().cycle();
+    group.bench_function("rusqlite", |bencher| {
+        bencher.iter(|| raw.append(turn.next().expect("cycles")));
+    });
+    group.finish();
+    criterion.final_summary();
+
+    // The promise: each from empty, in turns, the best of each.
+    let mut best = [(Duration::MAX, Duration::MAX); 2];
+    for _ in 0..if support::is_test() { 1 } else { 5 } {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut raw = Raw::open(folder.path());
+        let peer = timed(|| records.iter().for_each(|records| raw.append(records)));
+        let mut ours = Ours::open(folder.path(), &ruleset);
+        let chunks = chunks.clone();
+        let own = timed(|| chunks.into_iter().for_each(|events| ours.append(events)));
+        for (best, new) in best.iter_mut().zip([peer, own]) {
+            *best = (best.0.min(new.0), best.1.min(new.1));
+        }
+    }
+    let rows = f64::from(batches * size);
+    let [peer, own] = best.map(|(wall, cpu)| (rows / wall.as_secs_f64(), cpu.as_secs_f64() * 1e6 / rows));
+    println!("rusqlite: {:.0} rows/s, {:.1} µs of processor a row", peer.0, peer.1);
+    println!("Writer::commit: {:.0} rows/s, {:.1} µs of processor a row", own.0, own.1);
+    println!("append: {:.0} % of rusqlite by the clock, {:.0} % by processor time; promise 80 %",
+        100.0 * own.0 / peer.0, 100.0 * peer.1 / own.1);
+}

@@ -1,0 +1,50 @@
+// Opens the setup link as a visitor would, and looks at the dashboard.
+const { chromium } = require("playwright-core");
+const assert = require("node:assert");
+
+const [link, picture] = process.argv.slice(2);
+
+async function main() {
+  const browser = await chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking",
+      "--disable-component-update", "--disable-sync", "--no-first-run"],
+  });
+  const page = await browser.newPage({ viewport: { width: 1400, height: 1500 }, locale: "en-GB" });
+  const complaints = [];
+  page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("dialog", (dialog) => complaints.push(`dialog: ${dialog.message()}`) && dialog.dismiss());
+  const origin = new URL(link).origin;
+  page.on("request", (request) => {
+    if (!request.url().startsWith(origin) && !request.url().startsWith("data:")) complaints.push(`elsewhere: ${request.url()}`);
+  });
+
+  // A visitor without a session is asked for a token; that answer is a 401, which the console notes.
+  await page.goto(origin);
+  await page.getByRole("button", { name: /sign in/i }).waitFor();
+  complaints.length = 0;
+
+  await page.goto(link);
+  await page.reload();
+  await page.getByText(/genesis|verification key/i).first().waitFor();
+  assert(!page.url().includes("setup="), "the secret stays in the address bar");
+  await page.getByRole("button", { name: /continue/i }).click();
+  for (const rule of ["brute_force", "port_scan", "unauthorized_access", "off_hours"]) {
+    await page.getByText(rule).first().waitFor();
+  }
+  await page.getByText("<script>alert(1)</script>").first().waitFor();
+  await page.waitForTimeout(1500);
+  const text = await page.locator("body").innerText();
+  assert(!/undefined|NaN|\[object/.test(text), "the page shows a value that is none");
+  const unexpected = complaints.filter((line) => !line.includes("401"));
+  assert.deepStrictEqual(unexpected, []);
+  if (picture) await page.screenshot({ path: picture });
+  await browser.close();
+  console.log("the dashboard shows records, incidents and charts; nothing was loaded from elsewhere");
+}
+
+main().catch((error) => {
+  console.error(error);
+  process.exit(1);
+});
