@@ -39,7 +39,7 @@ fn main() {
     criterion.final_summary();
 
     let rounds = if support::is_test() { 1 } else { 100 };
-    let mut each = |work: &mut dyn FnMut()| {
+    let each = |work: &mut dyn FnMut()| {
         let time = support::fastest(rounds, || (0..count).for_each(|_| work()));
         time.as_secs_f64() * 1e9 / f64::from(count)
     };

@@ -92,8 +92,8 @@ impl Target {
     }
 
     fn only(&self, mut verdicts: Vec<Verdict>) -> Verdict {
-        assert_eq!(verdicts.len(), 1);
-        verdicts.remove(0)
+        let at = verdicts.iter().position(|verdict| verdict.origin == self.vkey.name());
+        verdicts.remove(at.unwrap())
     }
 
     fn run(&self, sql: &str) -> usize {
@@ -529,7 +529,8 @@ fn truncate(target: &Target, size: i64) -> String {
         "DELETE FROM records WHERE seq >= {size}; DELETE FROM checkpoints WHERE size > {size}; \
          DELETE FROM seals WHERE size > {size}; UPDATE tiles SET hashes = substr(hashes, 1, {size} * 32); \
          UPDATE streams SET size = {size}, root = x'{}', frontier = x'{}', last_mac = x'{}', \
-         mac_epoch = (SELECT max(epoch) + 1 FROM checkpoints)",
+         mac_epoch = (SELECT max(epoch) + 1 FROM checkpoints), \
+         last_at = (SELECT json_extract(body, '$.at') FROM records WHERE seq = {size} - 1)",
         hex(&tree.root()),
         hex(&tree.frontier().concat()),
         hex(&mac)

@@ -1,6 +1,7 @@
 //! The counters: the deterministic half of all rules, with signals and ticks as the only input.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -10,8 +11,12 @@ use crate::group::Group;
 use crate::incident::{Change, ChangeKind, Detection, Incident, State, Tally};
 use crate::rules::{Counter, Detections, Found, Input, Signal};
 use crate::ruleset::{ActiveRule, Ruleset};
+use crate::span::micros;
 use crate::window::Bounded;
 use crate::{Error, Result};
+
+/// Signals may come so late without finding their group forgotten.
+const MOST_LATE: Duration = Duration::from_mins(10);
 
 /// The memory of all rules of a ruleset.
 ///
@@ -107,7 +112,13 @@ impl Counters {
         let mut out = Detections::default();
         running.counter.count(Input::Signal(signal), &mut out);
         let weight = out.weight.unwrap_or(signal.weight);
+        // In a service what lies before a long silence belongs to no incident of now. By the time of the
+        // signals: when a tick happened to come must not change a count.
+        let silence = if self.keep_open { i64::MAX } else { micros(running.rule.kind().horizon) };
         let open = running.tallies.update(&signal.group, time, |tally| {
+            if tally.open.is_none() && time.saturating_sub(tally.last) > silence {
+                *tally = Tally::default();
+            }
             tally.add(time, weight, seq);
             tally.open.is_some()
         });
@@ -129,7 +140,7 @@ impl Counters {
             let Some(running) = self.rules.get_mut(at) else { continue };
             let mut out = Detections::default();
             running.counter.count(Input::Tick(now), &mut out);
-            running.tallies.expire(now, running.rule.kind().horizon);
+            running.tallies.expire(now, running.rule.kind().horizon + MOST_LATE);
             let (detections, changes) = self.fold(at, stream, seq, out);
             all.0.extend(detections);
             all.1.extend(changes);

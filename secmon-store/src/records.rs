@@ -156,8 +156,16 @@ pub(crate) struct Stored {
     pub(crate) outcome: Option<Vec<u8>>,
     pub(crate) body: Vec<u8>,
     pub(crate) mac: Vec<u8>,
+    is_typed: bool,
+}
+
+impl Stored {
     /// Whether every column holds what its type says.
-    pub(crate) is_typed: bool,
+    pub(crate) fn is_sound(&self) -> bool {
+        let texts = [&self.host, &self.source_ip, &self.user_name, &self.action, &self.outcome];
+        let is_text = |bytes: &Vec<u8>| std::str::from_utf8(bytes).is_ok();
+        self.is_typed && is_text(&self.category) && texts.into_iter().flatten().all(is_text)
+    }
 }
 
 /// Whether the columns of a record hold what their types say; SQLite lets them hold anything.

@@ -172,7 +172,7 @@ impl Walk<'_> {
                     verifier.report(Flaw::BadTile, unsigned(row.seq), "the stored leaf hash is not there");
                 }
                 verifier.record(&sealed(row, leaf));
-                if !row.is_typed {
+                if !row.is_sound() {
                     let detail = "a column holds another type than it is made for";
                     verifier.report(Flaw::ColumnMismatch, unsigned(row.seq), detail);
                 }
@@ -334,7 +334,7 @@ fn sealed(row: &Stored, leaf: Option<[u8; 32]>) -> Sealed<'_> {
     }
 }
 
-/// The text of a column; for what is none, a text that no body holds.
+/// The text of a column; [`Stored::is_sound`] tells what is none.
 fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap_or("\u{0}not UTF-8")
+    std::str::from_utf8(bytes).unwrap_or_default()
 }

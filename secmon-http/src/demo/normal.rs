@@ -18,12 +18,12 @@ pub(super) fn write(options: &Options, random: &mut Random, lines: &mut Lines) {
         let time = options.end - ago;
         match number % 20 {
             0..6 => web(time, random, lines),
-            6..9 => login(time, host, random, lines),
+            6..9 => login(by_day(time, options.end), host, random, lines),
             9..11 => sudo(time, host, random, lines),
             11 => cron(time, host, lines),
             12..15 => metrics(time, host, random, lines),
             15..17 => blocked(time, host, random, lines),
-            17 => application(time, random, lines),
+            17 => application(by_day(time, options.end), random, lines),
             18 if mistake(options.end, mistakes, host, lines) => mistakes += 1,
             _ => lines.says(time, host, "systemd", "Started Daily package clean-up."),
         }
@@ -40,20 +40,19 @@ fn user(random: &mut Random) -> (usize, &'static str) {
     (at, USERS.get(at).copied().unwrap_or_default())
 }
 
-/// The same moment, moved into working hours.
+/// The same moment, moved back into working hours.
 fn by_day(time: DateTime<Utc>, end: DateTime<Utc>) -> DateTime<Utc> {
     let hour = time.hour();
     if (7..20).contains(&hour) {
         return time;
     }
-    // By at most twelve hours, to where the day of the demo surely reaches.
-    let moved = time - TimeDelta::hours(i64::from((hour + 24 - 12) % 24));
+    let wanted = 8 + hour % 11;
+    let moved = time - TimeDelta::hours(i64::from((hour + 24 - wanted) % 24));
     if moved < end - TimeDelta::hours(24) { moved + TimeDelta::hours(24) } else { moved }
 }
 
 fn login(time: DateTime<Utc>, host: Host, random: &mut Random, lines: &mut Lines) {
     let (at, user) = user(random);
-    let time = by_day(time, time);
     let message = format!(
         "Accepted publickey for {user} from {} port {} ssh2: ED25519 SHA256:{}",
         desk(at),
@@ -127,6 +126,5 @@ pub(super) fn firewall(time: DateTime<Utc>, host: Host, source: &str, port: usiz
 
 fn application(time: DateTime<Utc>, random: &mut Random, lines: &mut Lines) {
     let (at, user) = user(random);
-    let time = by_day(time, time);
     lines.login(time, &desk(at), user, "success");
 }

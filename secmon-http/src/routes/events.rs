@@ -41,6 +41,9 @@ async fn take(
         Some(Ok(key)) if !key.is_empty() && key.len() <= 255 => Some(key.to_owned()),
         Some(_) => return Err(Error::bad_request("`Idempotency-Key` must be 1 to 255 characters of ASCII")),
     };
+    // Whoever says that it is text sends lines, whatever the first one looks like.
+    let text = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    let format = format.or_else(|| text.then_some(LineFormat::Detect));
     let compressed = headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
     let ruleset = app.0.ruleset.clone();
     let cx = app.context();

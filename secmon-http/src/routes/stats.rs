@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
+use secmon_store::ValueCount;
 use serde_json::{Value, json};
 
 use super::Params;
@@ -22,8 +23,19 @@ pub(crate) fn routes() -> Router<App> {
 async fn outcomes(_: Reader, State(app): State<App>, mut params: Params) -> Result<Json<Value>, Error> {
     let since = params.time("since")?;
     params.done()?;
-    let rows = with_store(&app.0.store, move |store| store.top("event.outcome", false, since, 10)).await?;
-    Ok(Json(json!({"outcomes": rows})))
+    let rows = with_store(&app.0.store, move |store| {
+        let mut rows = store.top("event.outcome", false, since, 10)?;
+        // Events that say nothing of their outcome are unknown, so that the parts make the whole.
+        let events: u64 = store.hours(since)?.iter().map(|hour| hour.count).sum();
+        let rest = events.saturating_sub(rows.iter().map(|row| row.count).sum());
+        match rows.iter_mut().find(|row| row.value == "unknown") {
+            Some(unknown) => unknown.count += rest,
+            None if rest > 0 => rows.push(ValueCount { value: "unknown".into(), count: rest }),
+            None => {}
+        }
+        Ok(rows)
+    });
+    Ok(Json(json!({"outcomes": rows.await?})))
 }
 
 async fn hours(_: Reader, State(app): State<App>, mut params: Params) -> Result<Json<Value>, Error> {
