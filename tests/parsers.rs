@@ -1,6 +1,5 @@
 //! Whatever comes in, no parser panics or loses the line.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use chrono::DateTime;
 use proptest::prelude::*;
