@@ -60,13 +60,13 @@ pub(crate) fn push_str(out: &mut String, text: &str) {
 
 /// Appends a string escaped, without quotes.
 pub(crate) fn push_escaped(out: &mut String, text: &str) {
-    let mut clean = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.push_str(text.get(clean..at).unwrap_or_default());
-        clean = at + 1;
+    let mut rest = text;
+    while let Some(at) = first_special(rest.as_bytes())
+        && let Some((clean, special)) = rest.split_at_checked(at)
+    {
+        out.push_str(clean);
+        let Some(byte) = special.bytes().next() else { break };
+        rest = special.get(1..).unwrap_or_default();
         match byte {
             b'"' => out.push_str("\\\""),
             b'\\' => out.push_str("\\\\"),
@@ -78,7 +78,27 @@ pub(crate) fn push_escaped(out: &mut String, text: &str) {
             control => push_display(out, format_args!("\\u{control:04x}")),
         }
     }
-    out.push_str(text.get(clean..).unwrap_or_default());
+    out.push_str(rest);
+}
+
+/// Where the first byte stands that a JSON string cannot hold as it is: `"`, `\` or a control character.
+#[inline]
+pub(crate) fn first_special(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 0xFF;
+    const HIGH: u64 = ONES * 0x80;
+    // Eight bytes at a time: subtracting 1 from each carries into the high bit where a byte was 0, and
+    // subtracting 0x20 where it was less. A borrow can only report more bytes, and these are looked at.
+    let (words, _) = bytes.as_chunks::<8>();
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
+    let is_clean = |word: &&[u8; 8]| {
+        let word = u64::from_le_bytes(**word);
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        (control | zeros(word ^ (ONES * 0x22)) | zeros(word ^ (ONES * 0x5C))) & HIGH == 0
+    };
+    let clean = words.iter().take_while(is_clean).count() * 8;
+    let rest = bytes.get(clean..).unwrap_or_default();
+    let at = rest.iter().position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'))?;
+    Some(clean + at)
 }
 
 #[cfg(test)]
@@ -98,6 +118,15 @@ mod tests {
             push_ip(&mut out, address.parse().unwrap());
             assert_eq!(out, address);
         }
+        for special in [0, 0x1F, b'"', b'\\'] {
+            for at in 0..20 {
+                let mut bytes = [b'\x7f'; 20];
+                assert_eq!(first_special(&bytes), None);
+                bytes[at] = special;
+                assert_eq!(first_special(&bytes), Some(at));
+            }
+        }
+        assert_eq!(first_special("\u{20AC}\u{FB33} !#[]~".as_bytes()), None);
         out.clear();
         push_str(&mut out, "a\"\\\u{8}\t\n\u{c}\r\u{1b}\u{7f}é\u{2028}😀");
         assert_eq!(out, "\"a\\\"\\\\\\b\\t\\n\\f\\r\\u001b\u{7f}é\u{2028}😀\"");

@@ -301,7 +301,7 @@ impl Monitor {
     fn seal(&mut self, work: &mut Work, category: &'static str, event: &Event, now: DateTime<Utc>) -> u64 {
         let at = now.timestamp_micros().max(self.sealer.head().last_at);
         let seq = self.sealer.head().tree.size();
-        let mut body = String::with_capacity(512);
+        let mut body = String::with_capacity(768);
         let envelope = Envelope { origin: self.sealer.origin(), seq, at, id: work.id(at), category };
         encode(&envelope, event, &mut body);
         let (leaf, mac) = self.sealer.seal(body.as_bytes());

@@ -120,7 +120,7 @@ impl App {
 
     /// The zone of stamps that name none.
     pub(crate) fn zone(&self) -> Zone {
-        self.0.config.timezone
+        self.0.config.timezone.unwrap_or_default()
     }
 
     /// What is needed to read a line now.

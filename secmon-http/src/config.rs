@@ -23,8 +23,9 @@ pub struct Config {
     pub cluster: String,
     /// Under which the service opens its writer. Default `main`. `SECMON_LABEL`.
     pub label: String,
-    /// The zone of stamps that name none: an IANA name or an offset. Default `UTC`. `SECMON_TIMEZONE`.
-    pub timezone: Zone,
+    /// The zone of stamps that name none: an IANA name or an offset. Default `UTC`, and for followed
+    /// files of the own host the system's zone. `SECMON_TIMEZONE`.
+    pub timezone: Option<Zone>,
     /// Whether the built-in rules are in use. Default true.
     pub builtin: bool,
     /// Rules by id: `kind` (the id, if absent), `enabled`, and the settings of the kind.
@@ -80,7 +81,7 @@ impl Default for Config {
             keys: None,
             cluster: host_name(),
             label: "main".into(),
-            timezone: Zone::UTC,
+            timezone: None,
             builtin: true,
             rules: BTreeMap::new(),
             probe: ProbeConfig::default(),
@@ -188,6 +189,15 @@ impl Config {
         }
         Ok(builder)
     }
+}
+
+/// The zone of this host, as far as it says.
+pub(crate) fn system_zone() -> Zone {
+    let link = std::fs::read_link("/etc/localtime").ok();
+    let named = link.as_deref().and_then(Path::to_str).and_then(|link| link.split_once("zoneinfo/"));
+    let named = named.map(|(_, zone)| zone.to_owned());
+    let named = named.or_else(|| std::fs::read_to_string("/etc/timezone").ok());
+    named.and_then(|zone| zone.trim().parse().ok()).unwrap_or_default()
 }
 
 /// The name of this host.

@@ -44,6 +44,19 @@ impl Name {
         }
     }
 
+    /// Appends it as a JSON string.
+    pub(crate) fn write(&self, out: &mut String) {
+        match &self.0 {
+            // Known names have nothing to escape.
+            Repr::Known(field) => {
+                out.push('"');
+                out.push_str(field.name());
+                out.push('"');
+            }
+            Repr::Other(name) => crate::json::push_str(out, name),
+        }
+    }
+
     /// Whether it is this known field.
     #[inline]
     pub fn is(&self, field: Field) -> bool {

@@ -210,7 +210,7 @@ impl Event {
             }
             out.push(separator);
             separator = ',';
-            json::push_str(out, name.as_str());
+            name.write(out);
             out.push(':');
             value.write_body(out);
         }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, FixedOffset, Utc};
 
 use crate::event::{Event, Level, MESSAGE_AT, Name, Value, cmp_utf16, fields};
-use crate::json::{push_display, push_escaped, push_int, push_str};
+use crate::json::{first_special, push_display, push_escaped, push_int, push_str};
 
 /// The longest body, as a tile entry of C2SP `tlog-tiles` can hold it.
 pub const MOST_BODY: usize = 65_535;
@@ -82,13 +82,20 @@ pub(crate) fn expires(at: i64, level: Level, category: &str) -> i64 {
 
 /// A UUID in its usual form.
 fn push_id(out: &mut String, id: u128) {
-    let hex = format!("{id:032x}");
-    for (at, digit) in hex.chars().enumerate() {
-        if matches!(at, 8 | 12 | 16 | 20) {
-            out.push('-');
+    let bytes = id.to_be_bytes();
+    let mut text = [b'-'; 36];
+    // Where the digits of each byte stand between the hyphens.
+    let places = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+    for (byte, at) in bytes.into_iter().zip(places) {
+        if let Some([high, low]) = text.get_mut(at..at + 2) {
+            (*high, *low) = (hex_digit(byte >> 4), hex_digit(byte & 15));
         }
-        out.push(digit);
     }
+    out.push_str(std::str::from_utf8(&text).unwrap_or_default());
+}
+
+fn hex_digit(nibble: u8) -> u8 {
+    if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble }
 }
 
 /// The envelope and the indexed fields of a body, as they stand in it.
@@ -237,13 +244,14 @@ impl<'a> Strict<'a> {
         self.expect(b'"')?;
         let start = self.at;
         loop {
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            self.at += first_special(rest).unwrap_or(rest.len());
             match self.peek() {
                 Some(b'"') => break,
                 Some(b'\\') => {
                     *escaped = true;
                     self.escape()?;
                 }
-                Some(0x20..) => self.at += 1,
                 _ => return Err(self.error("control character or end in a string")),
             }
         }

@@ -27,10 +27,11 @@ impl MacKey {
     /// M_i = `HMAC(K_e`, 0x02 ‖ be64(i) ‖ M_{i-1} ‖ L_i)
     pub(crate) fn chain(&self, index: u64, before: &Hash, leaf: &Hash) -> Hash {
         let mut message = [2; 73];
-        let bytes = index.to_be_bytes();
-        let parts = bytes.iter().chain(before).chain(leaf);
-        for (to, from) in message.iter_mut().skip(1).zip(parts) {
-            *to = *from;
+        if let Some((_, parts)) = message.split_first_mut()
+            && let Some((to_index, hashes)) = parts.split_first_chunk_mut()
+            && let ([to_before, to_leaf], _) = hashes.as_chunks_mut()
+        {
+            (*to_index, *to_before, *to_leaf) = (index.to_be_bytes(), *before, *leaf);
         }
         let mut mac = self.keyed.clone();
         mac.update(&message);

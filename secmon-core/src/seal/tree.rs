@@ -14,8 +14,10 @@ pub fn leaf_hash(body: &[u8]) -> [u8; 32] {
 /// Hash of two nodes: SHA-256(0x01 ‖ left ‖ right).
 pub fn node_hash(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
     let mut bytes = [1; 65];
-    for (to, from) in bytes.iter_mut().skip(1).zip(left.iter().chain(right)) {
-        *to = *from;
+    if let Some((_, nodes)) = bytes.split_first_mut()
+        && let ([to_left, to_right], _) = nodes.as_chunks_mut()
+    {
+        (*to_left, *to_right) = (*left, *right);
     }
     Sha256::digest(bytes).into()
 }

@@ -11,6 +11,7 @@ use secmon_store::{Position, Request, Store};
 use sha2::{Digest as _, Sha256};
 
 use crate::app::App;
+use crate::config::system_zone;
 use crate::input::{Line, MOST_LINE};
 
 /// Auth logs of common systems.
@@ -39,7 +40,8 @@ pub(super) async fn run(app: App) {
 async fn follow(app: App, path: PathBuf) {
     let mut said = String::new();
     loop {
-        let (store, from, cx) = (app.0.store.clone(), path.clone(), app.context());
+        let zone = app.0.config.timezone.unwrap_or_else(system_zone);
+        let (store, from, cx) = (app.0.store.clone(), path.clone(), Context { zone, ..app.context() });
         let ruleset = app.0.ruleset.clone();
         let read = tokio::task::spawn_blocking(move || -> Result<Request, String> {
             let chunk = read(&store, &from)?;
