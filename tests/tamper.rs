@@ -133,18 +133,19 @@ impl Target {
         self.all("SELECT body FROM records ORDER BY seq")
     }
 
-    /// Flips in turn every bit of a column, of all records at once (each has a finding of its own), and
-    /// asserts that every record is named with the flaw.
-    fn flip_all(&self, column: &str, cast: &str, flaw: Flaw) -> usize {
+    /// Flips in turn the bits of a column, of all records at once (each has a finding of its own), and
+    /// asserts that every record is named with the flaw. Of each record every `step`-th bit: which of
+    /// them differs from record to record, so that over all records every bit of the form has its turn.
+    fn flip_all(&self, column: &str, cast: &str, step: usize, flaw: Flaw) -> usize {
         let kept: Vec<Value> = self.all(&format!("SELECT {column} FROM records ORDER BY seq"));
         let bits = kept.iter().map(|value| bytes(value).map_or(0, |bytes| bytes.len() * 8)).max().unwrap();
         let update = format!("UPDATE records SET {column} = {} WHERE seq = ?2", cast.replace("$", "?1"));
         let mut flipped = 0;
-        for bit in 0..bits {
+        for bit in (0..bits).step_by(step) {
             self.run("BEGIN");
             let mut changed = Vec::new();
             for (seq, value) in (0_i64..).zip(&kept) {
-                if let Some(altered) = flip(value, bit) {
+                if let Some(altered) = flip(value, bit + usize::try_from(seq).unwrap() % step) {
                     self.sql.execute(&update, params![altered, seq]).unwrap();
                     changed.push(seq);
                 }
@@ -222,30 +223,30 @@ fn sealed_rows_cannot_be_changed_while_the_triggers_are_there() {
 }
 
 #[test]
-fn every_bit_of_every_body_counts() {
+fn the_bits_of_every_body_count() {
     let target = target();
-    let flipped = target.flip_all("body", "$", Flaw::Altered);
-    assert!(flipped > 60 * 250 * 8, "{flipped}");
+    let flipped = target.flip_all("body", "$", 13, Flaw::Altered);
+    assert!(flipped > 60 * 250 * 8 / 13, "{flipped}");
 }
 
 #[test]
-fn every_bit_of_every_mac_counts_for_the_holder_of_k0() {
-    assert_eq!(target().flip_all("mac", "$", Flaw::BadMac) % 256, 0);
+fn the_bits_of_every_mac_count_for_the_holder_of_k0() {
+    assert_eq!(target().flip_all("mac", "$", 4, Flaw::BadMac) % 64, 0);
 }
 
 #[test]
 fn every_bit_of_every_indexed_number_counts() {
     let target = target();
     for column in ["ts", "expires", "level"] {
-        assert_eq!(target.flip_all(column, "$", Flaw::ColumnMismatch), 64 * usize::try_from(target.size).unwrap());
+        assert_eq!(target.flip_all(column, "$", 1, Flaw::ColumnMismatch), 64 * usize::try_from(target.size).unwrap());
     }
 }
 
 #[test]
-fn every_bit_of_every_indexed_text_counts() {
+fn the_bits_of_every_indexed_text_count() {
     let target = target();
     for column in ["category", "host", "source_ip", "user_name", "action", "outcome"] {
-        assert!(target.flip_all(column, "CAST($ AS TEXT)", Flaw::ColumnMismatch) > 100, "{column}");
+        assert!(target.flip_all(column, "CAST($ AS TEXT)", 3, Flaw::ColumnMismatch) > 100, "{column}");
     }
 }
 
@@ -269,10 +270,10 @@ fn an_indexed_column_that_is_emptied_or_changes_its_type_is_found() {
 }
 
 #[test]
-fn every_bit_of_every_stored_leaf_counts() {
+fn the_bits_of_every_stored_leaf_count() {
     let target = target();
     let kept: Vec<u8> = target.one("SELECT hashes FROM tiles");
-    for bit in 0..256 {
+    for bit in (0..256).step_by(3) {
         let mut altered = kept.clone();
         altered.iter_mut().skip(bit / 8).step_by(32).for_each(|byte| *byte ^= 1 << (bit % 8));
         target.sql.execute("UPDATE tiles SET hashes = ?1", params![altered]).unwrap();
@@ -300,14 +301,16 @@ fn a_stored_tile_that_is_gone_or_cut_is_found() {
 }
 
 #[test]
-fn every_bit_of_every_checkpoint_note_counts() {
+fn the_bits_of_every_checkpoint_note_count() {
     let target = target();
     let sizes: Vec<i64> = target.all("SELECT size FROM checkpoints ORDER BY size");
     let notes: Vec<String> = target.all("SELECT note FROM checkpoints ORDER BY size");
     let update = "UPDATE checkpoints SET note = CAST(?1 AS TEXT) WHERE size = ?2";
     let bits = notes.iter().map(|note| note.len() * 8).max().unwrap();
-    for bit in 0..bits {
-        let altered: Vec<_> = notes.iter().map(|note| flip(&Value::Text(note.clone()), bit)).collect();
+    // Of each note every fifth bit, in each of them others.
+    for bit in (0..bits).step_by(5) {
+        let altered: Vec<_> =
+            notes.iter().zip(0..).map(|(note, at)| flip(&Value::Text(note.clone()), bit + at % 5)).collect();
         for (size, note) in sizes.iter().zip(&altered) {
             if let Some(note) = note {
                 target.sql.execute(update, params![note, size]).unwrap();
@@ -333,7 +336,7 @@ fn signatures_of_foreign_keys_are_ignored() {
 }
 
 #[test]
-fn every_bit_of_a_seal_counts() {
+fn the_bits_of_a_seal_count() {
     let target = target();
     let sizes: Vec<i64> = target.all("SELECT size FROM checkpoints ORDER BY size");
     for (table, column) in [
@@ -344,8 +347,7 @@ fn every_bit_of_a_seal_counts() {
             let row: i64 = target.one(&format!("SELECT rowid FROM {table} WHERE size = {size}"));
             let kept: Value = target.all(&format!("SELECT {column} FROM {table} WHERE rowid = {row}")).remove(0);
             let update = format!("UPDATE OR IGNORE {table} SET {column} = ?1 WHERE rowid = ?2");
-            // Of a MAC each byte, of a number each bit.
-            let step = if column == "mac" { 5 } else { 1 };
+            let step = if column == "mac" { 13 } else { 3 };
             for bit in (0..bytes(&kept).unwrap().len() * 8).step_by(step) {
                 let changed = target.sql.execute(&update, params![flip(&kept, bit), row]).unwrap();
                 if changed == 1 {

@@ -33,6 +33,7 @@ mod hosts;
 mod incidents;
 mod inputs;
 mod keys;
+mod opening;
 mod query;
 mod receipts;
 mod records;

@@ -1,8 +1,8 @@
 //! `Writer`: a monitor, a connection and a key file; the only way into a store.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use secmon_core::seal::{Sealer, StreamKeys};
-use secmon_core::{Detection, Event, Monitor, Prepared, Ruleset, Step, When, fields};
+use secmon_core::seal::StreamKeys;
+use secmon_core::{Detection, Event, Monitor, Prepared, Step, When, fields};
 
 use crate::commit::{Leaves, Pending};
 use crate::connection::Db;
@@ -11,7 +11,7 @@ use crate::keys::{KeyPlace, random};
 use crate::receipts::RequestKey;
 use crate::rollups::Known;
 use crate::streams::StreamRow;
-use crate::{Error, Result, Store, receipts, signals, signed, streams, unsigned};
+use crate::{Error, Result, Store, receipts, signed, streams, unsigned};
 
 /// The bounds of one batch.
 const MOST_EVENTS: usize = 1_000;
@@ -21,7 +21,7 @@ const MOST_BYTES: usize = 4 << 20;
 /// than ten times a second.
 const CHECKPOINT_AFTER: TimeDelta = TimeDelta::seconds(1);
 const CHECKPOINT_RECORDS: u64 = 10_000;
-const CHECKPOINT_PAUSE: TimeDelta = TimeDelta::milliseconds(100);
+pub(crate) const CHECKPOINT_PAUSE: TimeDelta = TimeDelta::milliseconds(100);
 /// How often silence is attested, rules are told the time, and their memory is saved.
 const MINUTE: TimeDelta = TimeDelta::seconds(60);
 
@@ -88,154 +88,26 @@ pub struct Receipt {
 /// get [`Error::Busy`].
 #[derive(Debug)]
 pub struct Writer {
-    store: Store,
-    db: Db,
-    keys: KeyPlace,
-    monitor: Monitor,
-    stream: StreamRow,
-    leaves: Leaves,
-    known: Known,
-    pending: Option<Pending>,
-    begun: Option<StreamKeys>,
-    warnings: Vec<String>,
-    rules_said: bool,
-    checkpoint_at: DateTime<Utc>,
-    checkpoint_size: u64,
+    pub(crate) store: Store,
+    pub(crate) db: Db,
+    pub(crate) keys: KeyPlace,
+    pub(crate) monitor: Monitor,
+    pub(crate) stream: StreamRow,
+    pub(crate) leaves: Leaves,
+    pub(crate) known: Known,
+    pub(crate) pending: Option<Pending>,
+    pub(crate) begun: Option<StreamKeys>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) rules_said: bool,
+    pub(crate) checkpoint_at: DateTime<Utc>,
+    pub(crate) checkpoint_size: u64,
     /// Whether a high incident waits for a checkpoint that was too soon behind another.
-    urgent: bool,
-    tick_at: DateTime<Utc>,
-    snapshot_at: DateTime<Utc>,
+    pub(crate) urgent: bool,
+    pub(crate) tick_at: DateTime<Utc>,
+    pub(crate) snapshot_at: DateTime<Utc>,
 }
 
 impl Writer {
-    pub(crate) fn open(
-        store: &Store,
-        label: &str,
-        cluster: &str,
-        ruleset: Ruleset,
-        now: DateTime<Utc>,
-    ) -> Result<Self> {
-        let mut db = store.0.location.connect(false)?;
-        let mut warnings = Vec::new();
-        let mut restored = None;
-        if let Some(stream) = streams::open_of(&mut db, label)? {
-            let keys = KeyPlace::lock(&store.0.keys, &stream.id())?;
-            let keys = keys.ok_or_else(|| Error::Locked { label: label.into() })?;
-            // Read again under the lock: another process may have just left.
-            let stream = streams::open_of(&mut db, label)?.unwrap_or(stream);
-            match Self::sealer(&stream, &keys)? {
-                Ok(sealer) => {
-                    let mut monitor = Monitor::new(ruleset, sealer);
-                    signals::resume(&mut db, stream.stream_no, unsigned(stream.logged), &mut monitor)?;
-                    let mut writer = Self::assemble(store, db, keys, monitor, stream, now)?;
-                    writer.warnings = warnings;
-                    writer.save_keys();
-                    return Ok(writer);
-                }
-                Err(reason) => {
-                    warnings.push(format!("stream `{}` is closed and a new one begun: {reason}", stream.origin));
-                    streams::close(&mut db, stream.stream_no)?;
-                    restored = Some((stream, reason));
-                }
-            }
-        }
-        let mut writer = Self::begin(store, db, label, cluster, ruleset, now)?;
-        writer.warnings = warnings;
-        if let Some((stream, reason)) = restored {
-            let mut event = Event::new(now);
-            event.level = secmon_core::Level::Critical;
-            event.set(fields::EVENT_KIND, "state");
-            event.set(fields::EVENT_ACTION, "stream_restored");
-            event.set(fields::MESSAGE, reason);
-            event.set("secmon.restore.origin", stream.origin.as_str());
-            event.set("secmon.restore.size", stream.size);
-            let announce = Some(("secmon.restore", event));
-            writer.run(Step { announce, checkpoint: When::Always, ..Step::default() }, now)?;
-        }
-        Ok(writer)
-    }
-
-    /// Begins a stream: its key file first, so that no stream is without keys.
-    fn begin(
-        store: &Store,
-        mut db: Db,
-        label: &str,
-        cluster: &str,
-        ruleset: Ruleset,
-        now: DateTime<Utc>,
-    ) -> Result<Self> {
-        let id: [u8; 16] = random()?;
-        let origin = format!("{cluster}/{}", secmon_core::hex(&id));
-        let secrets = StreamKeys::from_bytes(random()?, random()?);
-        let sealer = Sealer::create(&origin, &secrets)?;
-        let keys = KeyPlace::lock(&store.0.keys, &secmon_core::hex(&id))?;
-        let keys = keys.ok_or_else(|| Error::Locked { label: label.into() })?;
-        keys.write(&sealer.key_file())?;
-        let mut stream = StreamRow {
-            stream_no: 0,
-            stream_id: id.to_vec(),
-            origin,
-            label: label.into(),
-            genesis_vkey: sealer.vkey().to_string(),
-            size: 0,
-            root: Vec::new(),
-            frontier: Vec::new(),
-            last_mac: Vec::new(),
-            mac_epoch: 0,
-            sig_epoch: 0,
-            last_at: 0,
-            logged: 0,
-            closed: false,
-            k0_box: None,
-        };
-        stream.set_head(sealer.head(), 0);
-        streams::insert(&mut db, &mut stream)?;
-        let mut writer = Self::assemble(store, db, keys, Monitor::new(ruleset, sealer), stream, now)?;
-        writer.begun = Some(secrets);
-        Ok(writer)
-    }
-
-    /// The sealer that goes on with a stream, or why nobody may.
-    fn sealer(stream: &StreamRow, keys: &KeyPlace) -> Result<Result<Sealer, String>> {
-        let Some(head) = stream.head() else {
-            return Ok(Err("its row in the database was changed".into()));
-        };
-        let Some(file) = keys.read()? else { return Ok(Err("its key file is gone".into())) };
-        Ok(match file.reconcile(&head) {
-            Ok(file) => Ok(Sealer::resume(&stream.origin, head, &file)?),
-            Err(alarm) => Err(alarm),
-        })
-    }
-
-    fn assemble(
-        store: &Store,
-        mut db: Db,
-        keys: KeyPlace,
-        monitor: Monitor,
-        stream: StreamRow,
-        now: DateTime<Utc>,
-    ) -> Result<Self> {
-        let leaves = Leaves::resume(&mut db, &stream)?;
-        Ok(Self {
-            store: store.clone(),
-            db,
-            keys,
-            leaves,
-            known: Known::default(),
-            pending: None,
-            begun: None,
-            warnings: Vec::new(),
-            rules_said: false,
-            checkpoint_at: now - CHECKPOINT_PAUSE,
-            urgent: false,
-            checkpoint_size: stream.size(),
-            tick_at: now,
-            snapshot_at: now,
-            monitor,
-            stream,
-        })
-    }
-
     /// Stores events; answers once all of them are committed. More than 1,000 go in several batches, in
     /// order: if one fails, those before it are stored.
     pub fn write(&mut self, events: Vec<Prepared>, now: DateTime<Utc>) -> Result<Receipt> {
@@ -403,7 +275,7 @@ impl Writer {
         Ok(Some(Receipt { stream, seqs, detections: Vec::new(), replayed: true }))
     }
 
-    fn run(&mut self, step: Step, now: DateTime<Utc>) -> Result<()> {
+    pub(crate) fn run(&mut self, step: Step, now: DateTime<Utc>) -> Result<()> {
         let batch = self.seal(step, now)?;
         self.send(batch, Vec::new(), Vec::new(), now)
     }
@@ -463,7 +335,7 @@ impl Writer {
 
     /// Writes the key file. A failure loses nothing: a file that is behind is evolved forward at the
     /// next start, and the next checkpoint writes it again.
-    fn save_keys(&mut self) {
+    pub(crate) fn save_keys(&mut self) {
         if let Err(error) = self.keys.write(&self.monitor.key_file()) {
             self.warnings.push(format!("the key file could not be written: {error}"));
         }

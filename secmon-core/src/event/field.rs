@@ -57,6 +57,14 @@ impl Name {
         }
     }
 
+    /// Bytes on the heap, for budgets.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match &self.0 {
+            Repr::Known(_) => 0,
+            Repr::Other(name) => name.len(),
+        }
+    }
+
     /// Whether it is this known field.
     #[inline]
     pub fn is(&self, field: Field) -> bool {

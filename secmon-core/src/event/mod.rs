@@ -237,8 +237,11 @@ impl Event {
 
     /// Bytes on the heap, roughly, for budgets.
     pub fn heap_bytes(&self) -> usize {
-        let fields: usize = self.fields.iter().map(|(_, value)| value.heap_bytes()).sum();
-        fields + self.fields.capacity() * size_of::<(Name, Value)>() + self.raw().map_or(0, str::len)
+        let fields = self.fields.iter().map(|(name, value)| name.heap_bytes() + value.heap_bytes());
+        fields.sum::<usize>()
+            + self.fields.capacity() * size_of::<(Name, Value)>()
+            + self.sources.heap_bytes()
+            + self.raw().map_or(0, str::len)
     }
 }
 

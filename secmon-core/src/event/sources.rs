@@ -38,6 +38,16 @@ impl Sources {
         add(&mut self.service, &other.service);
     }
 
+    /// Bytes on the heap, for budgets.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let names = [&self.product, &self.category, &self.service].map(|names| match names {
+            // Those of parsers are constants.
+            Cow::Borrowed(_) => 0,
+            Cow::Owned(names) => names.iter().map(|name| size_of_val(name) + name.len()).sum(),
+        });
+        names.into_iter().sum()
+    }
+
     /// The dimensions under their names, in the order of the names.
     pub(crate) fn each(&self) -> [(&'static str, &Names); 3] {
         [("category", &self.category), ("product", &self.product), ("service", &self.service)]

@@ -1,0 +1,144 @@
+//! How a writer is opened: its stream resumed, or a new one begun when nobody may go on with the old.
+
+use chrono::{DateTime, Utc};
+use secmon_core::seal::{Sealer, StreamKeys};
+use secmon_core::{Event, Monitor, Ruleset, Step, When, fields};
+
+use crate::commit::Leaves;
+use crate::connection::Db;
+use crate::keys::{KeyPlace, random};
+use crate::rollups::Known;
+use crate::streams::StreamRow;
+use crate::writer::CHECKPOINT_PAUSE;
+use crate::{Error, Result, Store, Writer, signals, streams, unsigned};
+
+impl Writer {
+    /// Resumes the stream of a label, or begins one.
+    pub(crate) fn open(
+        store: &Store,
+        label: &str,
+        cluster: &str,
+        ruleset: Ruleset,
+        now: DateTime<Utc>,
+    ) -> Result<Self> {
+        let mut db = store.0.location.connect(false)?;
+        let mut warnings = Vec::new();
+        let mut restored = None;
+        if let Some(stream) = streams::open_of(&mut db, label)? {
+            let keys = KeyPlace::lock(&store.0.keys, &stream.id())?;
+            let keys = keys.ok_or_else(|| Error::Locked { label: label.into() })?;
+            // Read again under the lock: another process may have just left.
+            let stream = streams::open_of(&mut db, label)?.unwrap_or(stream);
+            match Self::sealer(&stream, &keys)? {
+                Ok(sealer) => {
+                    let mut monitor = Monitor::new(ruleset, sealer);
+                    signals::resume(&mut db, stream.stream_no, unsigned(stream.logged), &mut monitor)?;
+                    let mut writer = Self::assemble(store, db, keys, monitor, stream, now)?;
+                    writer.warnings = warnings;
+                    writer.save_keys();
+                    return Ok(writer);
+                }
+                Err(reason) => {
+                    warnings.push(format!("stream `{}` is closed and a new one begun: {reason}", stream.origin));
+                    streams::close(&mut db, stream.stream_no)?;
+                    restored = Some((stream, reason));
+                }
+            }
+        }
+        let mut writer = Self::begin(store, db, label, cluster, ruleset, now)?;
+        writer.warnings = warnings;
+        if let Some((stream, reason)) = restored {
+            let mut event = Event::new(now);
+            event.level = secmon_core::Level::Critical;
+            event.set(fields::EVENT_KIND, "state");
+            event.set(fields::EVENT_ACTION, "stream_restored");
+            event.set(fields::MESSAGE, reason);
+            event.set("secmon.restore.origin", stream.origin.as_str());
+            event.set("secmon.restore.size", stream.size);
+            let announce = Some(("secmon.restore", event));
+            writer.run(Step { announce, checkpoint: When::Always, ..Step::default() }, now)?;
+        }
+        Ok(writer)
+    }
+
+    /// Begins a stream: its key file first, so that no stream is without keys.
+    fn begin(
+        store: &Store,
+        mut db: Db,
+        label: &str,
+        cluster: &str,
+        ruleset: Ruleset,
+        now: DateTime<Utc>,
+    ) -> Result<Self> {
+        let id: [u8; 16] = random()?;
+        let origin = format!("{cluster}/{}", secmon_core::hex(&id));
+        let secrets = StreamKeys::from_bytes(random()?, random()?);
+        let sealer = Sealer::create(&origin, &secrets)?;
+        let keys = KeyPlace::lock(&store.0.keys, &secmon_core::hex(&id))?;
+        let keys = keys.ok_or_else(|| Error::Locked { label: label.into() })?;
+        keys.write(&sealer.key_file())?;
+        let mut stream = StreamRow {
+            stream_no: 0,
+            stream_id: id.to_vec(),
+            origin,
+            label: label.into(),
+            genesis_vkey: sealer.vkey().to_string(),
+            size: 0,
+            root: Vec::new(),
+            frontier: Vec::new(),
+            last_mac: Vec::new(),
+            mac_epoch: 0,
+            sig_epoch: 0,
+            last_at: 0,
+            logged: 0,
+            closed: false,
+            k0_box: None,
+        };
+        stream.set_head(sealer.head(), 0);
+        streams::insert(&mut db, &mut stream)?;
+        let mut writer = Self::assemble(store, db, keys, Monitor::new(ruleset, sealer), stream, now)?;
+        writer.begun = Some(secrets);
+        Ok(writer)
+    }
+
+    /// The sealer that goes on with a stream, or why nobody may.
+    fn sealer(stream: &StreamRow, keys: &KeyPlace) -> Result<Result<Sealer, String>> {
+        let Some(head) = stream.head() else {
+            return Ok(Err("its row in the database was changed".into()));
+        };
+        let Some(file) = keys.read()? else { return Ok(Err("its key file is gone".into())) };
+        Ok(match file.reconcile(&head) {
+            Ok(file) => Ok(Sealer::resume(&stream.origin, head, &file)?),
+            Err(alarm) => Err(alarm),
+        })
+    }
+
+    fn assemble(
+        store: &Store,
+        mut db: Db,
+        keys: KeyPlace,
+        monitor: Monitor,
+        stream: StreamRow,
+        now: DateTime<Utc>,
+    ) -> Result<Self> {
+        let leaves = Leaves::resume(&mut db, &stream)?;
+        Ok(Self {
+            store: store.clone(),
+            db,
+            keys,
+            leaves,
+            known: Known::default(),
+            pending: None,
+            begun: None,
+            warnings: Vec::new(),
+            rules_said: false,
+            checkpoint_at: now - CHECKPOINT_PAUSE,
+            urgent: false,
+            checkpoint_size: stream.size(),
+            tick_at: now,
+            snapshot_at: now,
+            monitor,
+            stream,
+        })
+    }
+}
