@@ -245,7 +245,7 @@ fn name() -> impl Strategy<Value = String> {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let micros = -62_135_596_800_000_000..253_402_300_799_999_999_i64;
+    let micros = -(1_i64 << 53) + 1..1_i64 << 53;
     let fields = prop::collection::vec((name(), value()), 0..12);
     (micros, prop::option::of(-86_399..86_399_i32), 0..5_usize, fields).prop_map(|(time, offset, level, fields)| {
         let mut event = Event::new(DateTime::from_timestamp_micros(time).unwrap());
@@ -320,6 +320,9 @@ fn what_does_not_fit_a_body_is_kept_by_its_head_and_hash() {
         quotes.clone(),
         format!("{{\"a\":\"{long}\"}}"),
         format!("{{\"{long}\":1}}"),
+        "\\".repeat(70_000),
+        "\"".repeat(70_000),
+        format!("{{\"host\":\"a{}\"}}", "\u{e9}".repeat(40_000)),
         format!("{{{}}}", (0..6_000).map(|n| format!("\"field.number.{n}\":1")).collect::<Vec<_>>().join(",")),
         format!("{{\"product\":\"{long}\"}}"),
         format!("{{\"category\":[{}]}}", vec!["\"abcdefgh\""; 9_000].join(",")),
@@ -331,6 +334,22 @@ fn what_does_not_fit_a_body_is_kept_by_its_head_and_hash() {
         assert_eq!(event.find("event.kind"), Some(&"pipeline_error".into()), "{:.40}", line);
         assert_eq!(event.find("event.original.length").and_then(Value::as_int).is_some(), true);
         assert!(event.message().len() <= 32 * 1024);
+    }
+}
+
+#[test]
+fn a_time_beyond_what_a_body_can_hold_is_moved_and_said() {
+    let rules = Ruleset::builtin();
+    for (stamp, held) in [
+        ("9999-12-31T23:59:59Z", "2255-06-05T23:47:34.740991Z"),
+        ("0001-01-01T00:00:00Z", "1684-07-28T00:12:25.259009Z"),
+        ("2255-06-05T23:47:34Z", "2255-06-05T23:47:34Z"),
+    ] {
+        let line = format!(r#"{{"@timestamp":"{stamp}","message":"x"}}"#);
+        let records = sealed(&rules, vec![rules.prepare(&line, LineFormat::Detect, &Context::new(noon(0)))]);
+        let event = event_of(records[0].body.as_bytes()).unwrap();
+        assert_eq!(event.time, held.parse::<DateTime<chrono::Utc>>().unwrap(), "{stamp}");
+        assert_eq!(event.find("event.original_timestamp").is_some(), stamp != held, "{stamp}");
     }
 }
 

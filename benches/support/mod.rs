@@ -3,11 +3,12 @@
 #![expect(dead_code, reason = "each bench takes what it needs")]
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secmon_core::seal::{Sealer, StreamKeys};
-use secmon_core::{Monitor, Prepared, Record, Ruleset};
+use secmon_core::{Event, Monitor, Prepared, Record, Ruleset, fields};
 
 /// The name of the stream that benches seal into.
 pub(crate) const ORIGIN: &str = "bench/0a";
@@ -63,12 +64,20 @@ pub(crate) fn keys() -> StreamKeys {
     StreamKeys::from_bytes([1; 32], [2; 32])
 }
 
-/// The same log as sealed records, about 450 bytes a body.
-pub(crate) fn records(lines: u32) -> Vec<Record> {
+/// Sealed records with bodies of 300 bytes: failed logins without their lines.
+pub(crate) fn records(count: u32) -> Vec<Record> {
     let ruleset = Ruleset::empty();
     let sealer = Sealer::create(ORIGIN, &keys()).expect("a sealer");
     let mut monitor = Monitor::new(ruleset.clone(), sealer);
-    monitor.take(prepared(&ruleset, lines), reference(), [3; 32]).records
+    let events = (0..count).map(|number| {
+        let mut event = Event::new(reference());
+        event.set(fields::EVENT_ACTION, "login");
+        event.set(fields::EVENT_OUTCOME, "failure");
+        event.set(fields::HOST_NAME, format!("web-{}", number % 9));
+        event.set(fields::SOURCE_IP, IpAddr::from([203, 0, 113, 7]));
+        ruleset.prepare_event(event)
+    });
+    monitor.take(events.collect(), reference(), [3; 32]).records
 }
 
 /// The time of the fastest of some rounds: what the machine can do when it is left alone.

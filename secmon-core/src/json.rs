@@ -4,7 +4,7 @@ use std::fmt::{Display, Write as _};
 use std::net::IpAddr;
 
 /// The greatest integer that every JSON reader holds exactly, 2^53 − 1.
-const SAFE: i64 = (1 << 53) - 1;
+pub(crate) const SAFE: i64 = (1 << 53) - 1;
 
 /// Whether a JSON number can carry the integer without loss.
 pub(crate) fn is_safe(value: i64) -> bool {
@@ -86,19 +86,20 @@ pub(crate) fn push_escaped(out: &mut String, text: &str) {
 pub(crate) fn first_special(bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::MAX / 0xFF;
     const HIGH: u64 = ONES * 0x80;
-    // Eight bytes at a time: subtracting 1 from each carries into the high bit where a byte was 0, and
-    // subtracting 0x20 where it was less. A borrow can only report more bytes, and these are looked at.
-    let (words, _) = bytes.as_chunks::<8>();
-    let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
-    let is_clean = |word: &&[u8; 8]| {
-        let word = u64::from_le_bytes(**word);
-        let control = word.wrapping_sub(ONES * 0x20) & !word;
-        (control | zeros(word ^ (ONES * 0x22)) | zeros(word ^ (ONES * 0x5C))) & HIGH == 0
-    };
-    let clean = words.iter().take_while(is_clean).count() * 8;
-    let rest = bytes.get(clean..).unwrap_or_default();
+    // Eight bytes at a time: subtracting 1 from each sets the high bit where a byte was 0, subtracting
+    // 0x20 where it was less. A borrow can only set bits above a byte that was found: the lowest is true.
+    let below = |word: u64, least: u64| word.wrapping_sub(ONES * least) & !word;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let quotes = below(word ^ (ONES * 0x22), 1) | below(word ^ (ONES * 0x5C), 1);
+        let found = (below(word, 0x20) | quotes) & HIGH;
+        if found != 0 {
+            return Some(number * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
     let at = rest.iter().position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'))?;
-    Some(clean + at)
+    Some(words.len() * 8 + at)
 }
 
 #[cfg(test)]

@@ -16,6 +16,9 @@ use crate::{Error, Result};
 /// An event from the future counts as one of now: a clock that is wrong blinds nobody.
 const MOST_AHEAD: TimeDelta = TimeDelta::minutes(2);
 
+/// Bytes of rule ids in the record that names the rules in use.
+const MOST_IDS: usize = 8 * 1024;
+
 /// The pure pipeline: takes prepared events one by one, and gives what must be committed as one
 /// [`Batch`]. How the input is cut into batches changes nothing but ids and sealing times.
 ///
@@ -229,9 +232,17 @@ impl Monitor {
     /// What the writer says of the rules in use, to be sealed as `secmon.rules`.
     pub fn rules_event(&self, now: DateTime<Utc>) -> Event {
         let mut event = Event::new(now);
-        let ids: Vec<&str> = self.ruleset.rules().map(super::ruleset::ActiveRule::id).collect();
+        let all: Vec<&str> = self.ruleset.rules().map(super::ruleset::ActiveRule::id).collect();
+        // As many ids as fit a body in any case: the hash is over all of them.
+        let mut bytes = 0;
+        let fit = |id: &&&str| {
+            bytes += id.len();
+            bytes <= MOST_IDS
+        };
+        let ids: Vec<&str> = all.iter().take_while(fit).copied().collect();
         event.set(fields::EVENT_KIND, "state");
         event.set(fields::EVENT_ACTION, "rules_loaded");
+        event.set("secmon.rules.count", i64::try_from(all.len()).unwrap_or(i64::MAX));
         event.set("secmon.rules.hash", crate::hex(&self.ruleset.hash()));
         event.set("secmon.rules.ids", ids);
         event

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::event::{Event, Level, fields};
+use crate::event::{Event, Level, fields, rfc3339};
+use crate::json::{SAFE, is_safe};
 use crate::parse::{Context, LineFormat, bad_line, bad_line_of, parse, parse_json};
 use crate::rules::{AnyRule, Rule, Signal, Signals, erase, of_kind};
 use crate::seal::fits;
@@ -153,19 +154,20 @@ impl Ruleset {
     }
 
     fn matched(&self, parsed: Result<Event, Event>) -> Prepared {
-        let event = match parsed {
+        let mut event = match parsed {
             Ok(event) if fits(&event) => event,
             Ok(event) => {
                 let whole = event.raw().map_or_else(|| event.to_json(), str::to_owned);
                 let error = format!("an event of {} bytes does not fit a record", whole.len());
                 let mut bad = bad_line(whole.as_bytes(), &error, event.time);
                 if let Some(host) = event.host() {
-                    bad.set(fields::HOST_NAME, host.get(..255).unwrap_or(host));
+                    bad.set(fields::HOST_NAME, host.get(..host.floor_char_boundary(255)).unwrap_or_default());
                 }
-                bad
+                cut(bad)
             }
-            Err(bad) => bad,
+            Err(bad) => cut(bad),
         };
+        hold_time(&mut event);
         let mut signals = Signals::of(&event);
         for (at, rule) in (0..).zip(self.rules()) {
             signals.for_rule(at);
@@ -173,6 +175,29 @@ impl Ruleset {
         }
         Prepared { event, signals: signals.into_found() }
     }
+}
+
+/// A bad line of which nothing but the message is long: quotes and backslashes, escaped in it and
+/// again in the body, may need more room than there is.
+fn cut(mut bad: Event) -> Event {
+    while !fits(&bad) && !bad.message().is_empty() {
+        let message = bad.message();
+        let half = message.get(..message.floor_char_boundary(message.len() / 2)).unwrap_or_default().to_owned();
+        bad.set(fields::MESSAGE, half);
+    }
+    bad
+}
+
+/// A body holds the years 1684 to 2255 (integers of 53 bits): what lies outside is moved to the end of
+/// them, and said.
+fn hold_time(event: &mut Event) {
+    let micros = event.time.timestamp_micros();
+    if is_safe(micros) {
+        return;
+    }
+    event.set("event.original_timestamp", rfc3339(event.time));
+    let end = if micros < 0 { -SAFE } else { SAFE };
+    event.time = DateTime::from_timestamp_micros(end).unwrap_or_default();
 }
 
 /// An event with the signals of all rules: all that can be known of it without memory.

@@ -28,11 +28,6 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// Size and epoch of the stream behind the batch.
-    pub(crate) fn to(&self) -> (i64, i64) {
-        (self.stream.size, self.stream.mac_epoch)
-    }
-
     /// Commits everything or nothing.
     pub(crate) fn commit(&self, db: &mut Db, known: &mut Known) -> Result<()> {
         let Self { batch, stream, now, .. } = self;

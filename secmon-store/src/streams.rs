@@ -152,12 +152,27 @@ pub(crate) fn size(db: &mut Db, stream_no: i64) -> Result<(i64, i64)> {
     Ok(on!(db, c => row.select((streams::size, streams::mac_epoch)).first(c))?)
 }
 
-/// Moves a stream from one state to the next; [`Error::Conflict`] if it is not in the first.
+/// What the database has of a stream, to settle the outcome of a commit: whether that is the state of
+/// this row, its size and epoch, and whether it was closed.
+pub(crate) fn settled(db: &mut Db, row: &StreamRow) -> Result<(bool, (i64, i64), bool)> {
+    let query = streams::table.filter(streams::stream_no.eq(row.stream_no));
+    let stored: StreamRow = on!(db, c => query.select(StreamRow::as_select()).first(c))?;
+    // Another writer may have come to the same size: the MAC tells its records from ours.
+    let same = stored.size == row.size
+        && stored.mac_epoch == row.mac_epoch
+        && stored.logged == row.logged
+        && stored.last_mac == row.last_mac;
+    Ok((same, (stored.size, stored.mac_epoch), stored.closed))
+}
+
+/// Moves a stream from one state to the next; [`Error::Conflict`] if it is not in the first,
+/// or closed.
 pub(crate) fn advance(db: &mut Db, row: &StreamRow, from: (i64, i64)) -> Result<()> {
     let at = streams::stream_no
         .eq(row.stream_no)
         .and(streams::size.eq(from.0))
-        .and(streams::mac_epoch.eq(from.1));
+        .and(streams::mac_epoch.eq(from.1))
+        .and(streams::closed.eq(false));
     let set = (
         streams::size.eq(row.size),
         streams::root.eq(&row.root),

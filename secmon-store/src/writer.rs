@@ -312,10 +312,9 @@ impl Writer {
     fn flush(&mut self) -> Result<()> {
         let Some(pending) = &self.pending else { return Ok(()) };
         if let Err(error) = pending.commit(&mut self.db, &mut self.known) {
-            let stored = streams::size(&mut self.db, self.stream.stream_no);
-            match stored {
-                Ok(stored) if stored == pending.to() => {}
-                Ok(stored) if stored != pending.from => {
+            match streams::settled(&mut self.db, &pending.stream) {
+                Ok((true, ..)) => {}
+                Ok((_, stored, closed)) if closed || stored != pending.from => {
                     return Err(Error::Conflict { origin: self.stream.origin.clone() });
                 }
                 _ => return Err(busy(&error.to_string())),

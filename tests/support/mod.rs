@@ -1,4 +1,5 @@
 //! A service of its own for each test, with one method an endpoint.
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::net::SocketAddr;
 

@@ -281,13 +281,23 @@ impl<'a> Strict<'a> {
         if self.peek() == Some(b'-') {
             self.at += 1;
         }
-        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+        let is_negative = self.at > start;
+        let first = self.peek();
+        let mut number = 0_i64;
+        let digits = self.bytes.get(self.at..).unwrap_or_default();
+        let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
+        // Sixteen digits hold 53 bits, and fit 64.
+        for (count, digit) in (1..).zip(digits) {
             self.at += 1;
+            number = if count > 16 { i64::MAX } else { number * 10 + i64::from(digit - b'0') };
         }
-        let digits = self.text.get(start..self.at).unwrap_or_default();
-        let canonical = digits == "0" || !digits.trim_start_matches('-').starts_with('0');
-        let number = digits.parse().ok().filter(|number| canonical && crate::json::is_safe(*number));
-        number.ok_or_else(|| self.error("an integer of at most 53 bits expected"))
+        let length = self.at - start;
+        let canonical = first.is_some_and(|byte| matches!(byte, b'1'..=b'9'))
+            || (first == Some(b'0') && length == 1);
+        if !canonical || !crate::json::is_safe(number) {
+            return Err(self.error("an integer of at most 53 bits expected"));
+        }
+        Ok(if is_negative { -number } else { number })
     }
 
     #[inline]
