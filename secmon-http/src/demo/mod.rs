@@ -8,7 +8,7 @@ mod normal;
 mod random;
 mod wire;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 
 use self::anomalies::ANOMALIES;
 use self::random::Random;
@@ -47,6 +47,9 @@ pub struct Options {
 /// # Errors
 /// An unknown anomaly; the sentence names those that there are.
 pub fn lines(options: &Options) -> Result<Vec<String>, String> {
+    // Not every form of line holds fractions: whole seconds keep the lines in order.
+    let end = options.end.trunc_subsecs(0);
+    let options = &Options { end, ..options.clone() };
     let mut random = Random::new(options.seed);
     let mut lines = Lines::default();
     normal::write(options, &mut random, &mut lines);
