@@ -45,8 +45,12 @@ fn main() {
     let mut group = criterion.benchmark_group("scan");
     group.sample_size(10).throughput(Throughput::Elements(lines as u64));
     group.bench_function("all rules", |bencher| bencher.iter(|| scan(&ruleset, &log, &cx)));
-    group.bench_function("parse alone", |bencher| bencher.iter(|| scan(&Ruleset::empty(), &log, &cx)));
-    group.bench_function("memchr", |bencher| bencher.iter(|| memchr::memchr_iter(b'\n', &log).count()));
+    group.bench_function("parse alone", |bencher| {
+        bencher.iter(|| scan(&Ruleset::empty(), &log, &cx))
+    });
+    group.bench_function("memchr", |bencher| {
+        bencher.iter(|| memchr::memchr_iter(b'\n', &log).count())
+    });
     group.finish();
     criterion.final_summary();
 

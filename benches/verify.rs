@@ -17,7 +17,13 @@ fn verify(records: &[Record], with_k0: bool) {
     }
     for record in records {
         let (seq, leaf) = (record.seq, Some(record.leaf));
-        verifier.record(&Sealed { seq, body: record.body.as_bytes(), mac: &record.mac, leaf, columns: None });
+        verifier.record(&Sealed {
+            seq,
+            body: record.body.as_bytes(),
+            mac: &record.mac,
+            leaf,
+            columns: None,
+        });
     }
     assert!(verifier.finish(None, None).is_ok());
 }

@@ -28,7 +28,20 @@ const MODULES: &[(&str, &[&str])] = &[
 
 /// Crate -> crates and tools that it may not depend on, in whatever section.
 const CRATES: &[(&str, &[&str])] = &[
-    ("secmon-core", &["secmon-store", "secmon-http", "secmon-py", "tokio", "axum", "diesel", "reqwest", "hyper", "rusqlite"]),
+    (
+        "secmon-core",
+        &[
+            "secmon-store",
+            "secmon-http",
+            "secmon-py",
+            "tokio",
+            "axum",
+            "diesel",
+            "reqwest",
+            "hyper",
+            "rusqlite",
+        ],
+    ),
     ("secmon-store", &["secmon-http", "secmon-py", "axum", "reqwest", "hyper"]),
     ("secmon-http", &["secmon-py", "diesel", "rusqlite", "libsqlite3-sys"]),
     ("secmon-py", &["secmon-http", "diesel", "rusqlite", "tokio", "axum"]),
@@ -41,9 +54,14 @@ fn root() -> PathBuf {
 /// All sources under a path.
 fn sources(path: &Path) -> Vec<PathBuf> {
     if path.is_file() {
-        return if path.extension().is_some_and(|extension| extension == "rs") { vec![path.into()] } else { vec![] };
+        return if path.extension().is_some_and(|extension| extension == "rs") {
+            vec![path.into()]
+        } else {
+            vec![]
+        };
     }
-    let mut entries: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut entries: Vec<_> =
+        fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
     entries.sort();
     entries.iter().flat_map(|entry| sources(entry)).collect()
 }
@@ -64,7 +82,8 @@ fn named(code: &str) -> BTreeSet<String> {
             None => vec![rest],
         };
         for part in parts {
-            let word = |character: char| !(character.is_alphanumeric() || matches!(character, '_' | ':'));
+            let word =
+                |character: char| !(character.is_alphanumeric() || matches!(character, '_' | ':'));
             let path = part.trim().split(word).next().unwrap_or_default();
             if path.chars().next().is_some_and(char::is_lowercase) {
                 found.insert(path.trim_end_matches(':').to_owned());
@@ -89,7 +108,8 @@ fn modules_of_the_core_name_only_those_below_them() {
         for source in sources(path) {
             for path in named(&code(&source)) {
                 let target = path.split("::").next().unwrap_or_default();
-                let may = target == module || allowed.iter().any(|one| *one == target || path == *one);
+                let may =
+                    target == module || allowed.iter().any(|one| *one == target || path == *one);
                 // What is not a module is a function of the crate root.
                 if modules.contains_key(target) && !may {
                     wrong.push(format!("{} names crate::{path}", source.display()));
@@ -104,8 +124,13 @@ fn modules_of_the_core_name_only_those_below_them() {
 
 #[test]
 fn the_search_finds_what_it_looks_for() {
-    let found = named("use crate::{Error, event::Event, rules};\nuse crate::seal::Head; crate::span(); crate::Result");
-    assert_eq!(found.into_iter().collect::<Vec<_>>(), ["event::Event", "rules", "seal::Head", "span"]);
+    let found = named(
+        "use crate::{Error, event::Event, rules};\nuse crate::seal::Head; crate::span(); crate::Result",
+    );
+    assert_eq!(
+        found.into_iter().collect::<Vec<_>>(),
+        ["event::Event", "rules", "seal::Head", "span"]
+    );
 }
 
 /// The dependencies of a crate: every name in a section whose title speaks of dependencies.
@@ -140,7 +165,17 @@ fn crates_depend_only_downwards() {
 #[test]
 fn no_crate_but_the_service_and_python_reads_the_clock_or_speaks_sql_of_its_own() {
     for (name, words) in [
-        ("secmon-core", &["Utc::now", "SystemTime::now", "std::net::Tcp", "std::net::Udp", "thread::spawn", "SELECT "][..]),
+        (
+            "secmon-core",
+            &[
+                "Utc::now",
+                "SystemTime::now",
+                "std::net::Tcp",
+                "std::net::Udp",
+                "thread::spawn",
+                "SELECT ",
+            ][..],
+        ),
         ("secmon-store", &["Utc::now", "SystemTime::now", "std::net::Tcp", "std::net::Udp"]),
         ("secmon-http", &["diesel", "rusqlite", "SELECT "]),
         ("secmon-py", &["diesel", "rusqlite", "SELECT "]),
@@ -170,9 +205,17 @@ fn routes_of_the_service_do_not_name_each_other() {
                 assert!(!module, "{own} names routes::{other}");
             }
         }
-        let beside: Vec<_> = code(&source).split("super::").skip(1)
-            .map(|rest| rest.split(|letter: char| !(letter.is_alphanumeric() || letter == '_')).next().unwrap().to_owned())
-            .filter(|name| folder.join(format!("{name}.rs")).is_file() && *name != own).collect();
+        let beside: Vec<_> = code(&source)
+            .split("super::")
+            .skip(1)
+            .map(|rest| {
+                rest.split(|letter: char| !(letter.is_alphanumeric() || letter == '_'))
+                    .next()
+                    .unwrap()
+                    .to_owned()
+            })
+            .filter(|name| folder.join(format!("{name}.rs")).is_file() && *name != own)
+            .collect();
         assert!(beside.is_empty(), "{own} names {beside:?}");
     }
 }
@@ -183,7 +226,11 @@ fn every_module_has_its_word_in_the_head_of_the_file() {
         for source in sources(&root().join(name).join("src")) {
             let text = fs::read_to_string(&source).unwrap();
             let inner = source.file_stem().is_some_and(|stem| stem == "tests");
-            assert!(text.starts_with("//!") || inner, "{} begins without a `//!` line", source.display());
+            assert!(
+                text.starts_with("//!") || inner,
+                "{} begins without a `//!` line",
+                source.display()
+            );
         }
     }
 }

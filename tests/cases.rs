@@ -42,7 +42,8 @@ fn a_scan_finds_what_each_case_expects() {
 fn a_store_keeps_seals_and_finds_what_each_case_expects() {
     for case in load_cases() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&format!("sqlite://{}/secmon.db", folder.path().display())).unwrap();
+        let store =
+            Store::open(&format!("sqlite://{}/secmon.db", folder.path().display())).unwrap();
         let ruleset = case.ruleset();
         let (now, cx) = (case.reference_time, Context::new(case.reference_time));
         let mut writer = store.writer("case", ruleset.clone(), now).unwrap();
@@ -68,7 +69,9 @@ fn a_store_keeps_seals_and_finds_what_each_case_expects() {
             })
         });
         case.check_incidents(&found.collect::<Vec<_>>());
-        let opened = store.records(&RecordQuery::default().field("event.action", "incident_opened")).unwrap();
+        let opened = store
+            .records(&RecordQuery::default().field("event.action", "incident_opened"))
+            .unwrap();
         assert_eq!(opened.rows.len(), case.incidents.len(), "{}", case.name);
         assert!(store.verify(&Default::default()).unwrap()[0].is_ok(), "{}", case.name);
     }

@@ -2,7 +2,6 @@
 //! annotations say. Where an annotation cannot be right for a single line, it stands in
 //! `DEBATABLE` with a reason; the list must be exact.
 
-
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 

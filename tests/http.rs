@@ -53,8 +53,18 @@ async fn lines_objects_arrays_and_gzip_are_taken() {
         ("/api/v1/events", &[], pretty.into(), 1),
         ("/api/v1/events", &[], format!("\u{feff}{object}\r\n\r\n{object}\n").into(), 2),
         ("/api/v1/events", &[], format!("[{object},{object}]").into(), 2),
-        ("/api/v1/events", &[("content-type", "application/x-www-form-urlencoded")], FAILED.into(), 1),
-        ("/api/v1/events?format=sshd", &[], "Accepted password for a from 203.0.113.7 port 1 ssh2".into(), 1),
+        (
+            "/api/v1/events",
+            &[("content-type", "application/x-www-form-urlencoded")],
+            FAILED.into(),
+            1,
+        ),
+        (
+            "/api/v1/events?format=sshd",
+            &[],
+            "Accepted password for a from 203.0.113.7 port 1 ssh2".into(),
+            1,
+        ),
         ("/api/v1/events", &[("content-encoding", "gzip")], gzip, 1),
     ];
     for (path, headers, body, accepted) in cases {
@@ -72,13 +82,15 @@ async fn lines_objects_arrays_and_gzip_are_taken() {
 #[tokio::test]
 async fn bad_lines_are_named_and_kept_and_good_ones_stored() {
     let service = Service::start().await;
-    let mut lines: Vec<String> = (0..10_000).map(|number| format!(r#"{{"number":{number}}}"#)).collect();
+    let mut lines: Vec<String> =
+        (0..10_000).map(|number| format!(r#"{{"number":{number}}}"#)).collect();
     for bad in [1, 4_000, 9_999] {
         lines[bad] = "{broken".into();
     }
     let answer: Value = service.post(lines.join("\n")).await.json().await.unwrap();
     assert_eq!(answer["accepted"], 9_997);
-    let rejected: Vec<_> = answer["rejected"].as_array().unwrap().iter().map(|bad| &bad["line"]).collect();
+    let rejected: Vec<_> =
+        answer["rejected"].as_array().unwrap().iter().map(|bad| &bad["line"]).collect();
     assert_eq!(rejected, [2, 4_001, 10_000]);
     let kept = service.json("/api/v1/records?event.kind=pipeline_error&limit=1000").await;
     assert_eq!(kept["records"].as_array().unwrap().len(), 3);
@@ -101,7 +113,8 @@ async fn bad_lines_are_named_and_kept_and_good_ones_stored() {
         }
     }
     assert_eq!(service.post(vec![b'x'; 40 << 20]).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
-    let answer = service.post_to("/api/v1/events", &[("content-encoding", "gzip")], "no gzip").await;
+    let answer =
+        service.post_to("/api/v1/events", &[("content-encoding", "gzip")], "no gzip").await;
     assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
 }
 
@@ -110,7 +123,8 @@ async fn the_same_request_is_stored_once() {
     let service = Service::start().await;
     let body: String = (0..2_500).map(|number| format!("{{\"number\":{number}}}\n")).collect();
     let key = [("idempotency-key", "one")];
-    let first: Value = service.post_to("/api/v1/events", &key, body.clone()).await.json().await.unwrap();
+    let first: Value =
+        service.post_to("/api/v1/events", &key, body.clone()).await.json().await.unwrap();
     let again: Value = service.post_to("/api/v1/events", &key, body).await.json().await.unwrap();
     assert_eq!(first, again);
     assert_eq!(first["accepted"], 2_500);
@@ -143,7 +157,10 @@ async fn five_failures_are_an_incident_and_charts_count_them() {
     let top = service.json("/api/v1/stats/top?field=source.ip&event.outcome=failure").await;
     assert_eq!(top["top"], json!([{"value": "203.0.113.7", "count": 8}]));
     let hosts = service.json("/api/v1/hosts").await;
-    assert_eq!((&hosts["hosts"][0]["name"], &hosts["hosts"][0]["events"]), (&json!("web-1"), &json!(8)));
+    assert_eq!(
+        (&hosts["hosts"][0]["name"], &hosts["hosts"][0]["events"]),
+        (&json!("web-1"), &json!(8))
+    );
     let totals = service.json("/api/v1/stats/totals").await;
     assert_eq!(totals["totals"]["open_incidents"], json!({"high": 1}));
     let checkpoints = service.json("/api/v1/checkpoints?limit=1").await;
@@ -157,13 +174,21 @@ async fn five_failures_are_an_incident_and_charts_count_them() {
 #[tokio::test]
 async fn pages_go_on_without_gaps_and_wrong_parameters_are_named() {
     let service = Service::start().await;
-    let body: String = (0..250).map(|number| format!("{{\"number\":{number},\"host\":\"h{}\"}}\n", number % 2)).collect();
+    let body: String = (0..250)
+        .map(|number| format!("{{\"number\":{number},\"host\":\"h{}\"}}\n", number % 2))
+        .collect();
     service.post(body).await;
     let mut seen = Vec::new();
     let mut path = "/api/v1/records?limit=40&host.name=h1".to_owned();
     loop {
         let page = service.json(&path).await;
-        seen.extend(page["records"].as_array().unwrap().iter().map(|record| record["seq"].as_u64().unwrap()));
+        seen.extend(
+            page["records"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|record| record["seq"].as_u64().unwrap()),
+        );
         let Some(next) = page["meta"]["next_page"].as_str() else { break };
         path = format!("/api/v1/records?limit=40&host.name=h1&page={next}");
     }
@@ -184,28 +209,42 @@ async fn pages_go_on_without_gaps_and_wrong_parameters_are_named() {
 async fn nothing_is_open_without_a_token_or_a_session() {
     let service = Service::start().await;
     let reading = [
-        "/api/v1/records", "/api/v1/incidents", "/api/v1/detections", "/api/v1/hosts", "/api/v1/rules",
-        "/api/v1/checkpoints", "/api/v1/stats/outcomes", "/api/v1/stats/hours", "/api/v1/stats/totals",
-        "/api/v1/stats/top?field=rule", "/api/v1/metrics-history?host.name=x&metric=y", "/metrics",
+        "/api/v1/records",
+        "/api/v1/incidents",
+        "/api/v1/detections",
+        "/api/v1/hosts",
+        "/api/v1/rules",
+        "/api/v1/checkpoints",
+        "/api/v1/stats/outcomes",
+        "/api/v1/stats/hours",
+        "/api/v1/stats/totals",
+        "/api/v1/stats/top?field=rule",
+        "/api/v1/metrics-history?host.name=x&metric=y",
+        "/metrics",
         "/api/v1/records/00/1",
     ];
     for path in reading {
         let open = service.request(Method::GET, path).send().await.unwrap();
         assert_eq!(open.status(), StatusCode::UNAUTHORIZED, "{path}");
-        let wrong = service.request(Method::GET, path).bearer_auth("secmon_wrong").send().await.unwrap();
+        let wrong =
+            service.request(Method::GET, path).bearer_auth("secmon_wrong").send().await.unwrap();
         assert_eq!(wrong.status(), StatusCode::UNAUTHORIZED, "{path}");
-        let ingest = service.request(Method::GET, path).bearer_auth(&service.ingest).send().await.unwrap();
+        let ingest =
+            service.request(Method::GET, path).bearer_auth(&service.ingest).send().await.unwrap();
         assert_eq!(ingest.status(), StatusCode::FORBIDDEN, "{path}");
     }
     let events = service.request(Method::POST, "/api/v1/events").body("{}");
     assert_eq!(events.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
-    let events = service.request(Method::POST, "/api/v1/events").bearer_auth(&service.read).body("{}");
+    let events =
+        service.request(Method::POST, "/api/v1/events").bearer_auth(&service.read).body("{}");
     assert_eq!(events.send().await.unwrap().status(), StatusCode::FORBIDDEN);
     for open in ["/", "/healthz", "/readyz", "/assets/app.js"] {
         let answer = service.request(Method::GET, open).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK, "{open}");
         let headers = answer.headers();
-        assert!(headers["content-security-policy"].to_str().unwrap().contains("default-src 'self'"));
+        assert!(
+            headers["content-security-policy"].to_str().unwrap().contains("default-src 'self'")
+        );
         assert_eq!(headers["x-content-type-options"], "nosniff");
         assert_eq!(headers["cache-control"], "no-store");
     }
@@ -231,11 +270,19 @@ async fn the_setup_link_lets_one_visitor_in_once() {
     assert_eq!(with(Method::GET, "/api/v1/records").send().await.unwrap().status(), StatusCode::OK);
     let forged = with(Method::POST, "/api/v1/events").body("{\"a\":1}").send().await.unwrap();
     assert_eq!(forged.status(), StatusCode::FORBIDDEN);
-    let own = with(Method::POST, "/api/v1/events").header("x-secmon-request", "1").body("{\"a\":1}");
+    let own =
+        with(Method::POST, "/api/v1/events").header("x-secmon-request", "1").body("{\"a\":1}");
     assert_eq!(own.send().await.unwrap().status(), StatusCode::CREATED);
-    let end = with(Method::DELETE, "/api/v1/session").header("x-secmon-request", "1").send().await.unwrap();
+    let end = with(Method::DELETE, "/api/v1/session")
+        .header("x-secmon-request", "1")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(end.status(), StatusCode::NO_CONTENT);
-    assert_eq!(with(Method::GET, "/api/v1/records").send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        with(Method::GET, "/api/v1/records").send().await.unwrap().status(),
+        StatusCode::UNAUTHORIZED
+    );
 }
 
 #[tokio::test]

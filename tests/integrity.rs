@@ -13,7 +13,8 @@ use chrono::{DateTime, FixedOffset};
 use proptest::prelude::*;
 use secmon_core::parse::{Context, LineFormat};
 use secmon_core::seal::{
-    Columns, KeyFile, MOST_BODY, Note, Sealed, Sealer, StreamKeys, Tree, Verifier, Vkey, leaf_hash, node_hash,
+    Columns, KeyFile, MOST_BODY, Note, Sealed, Sealer, StreamKeys, Tree, Verifier, Vkey, leaf_hash,
+    node_hash,
 };
 use secmon_core::{Event, Level, Monitor, Prepared, Record, Ruleset, Value, event_of};
 use serde_json::Value as Json;
@@ -53,7 +54,8 @@ fn base64(bytes: &[u8]) -> String {
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();
     for three in bytes.chunks(3) {
-        let bits = three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+        let bits = three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte))
+            << (8 * (3 - three.len()));
         for at in 0..4 {
             let letter = char::from(alphabet[(bits >> (18 - 6 * at)) as usize & 63]);
             out.push(if at <= three.len() { letter } else { '=' });
@@ -80,16 +82,31 @@ fn known_answers_come_out_byte_for_byte() {
         assert_eq!(leaf_hash(body.as_bytes()), hash(&record["leaf"]), "leaf {seq}");
         let (leaf, mac) = sealer.seal(body.as_bytes());
         assert_eq!((leaf, mac), (hash(&record["leaf"]), hash(&record["mac"])), "record {seq}");
-        verifier.record(&Sealed { seq, body: body.as_bytes(), mac: &mac, leaf: Some(leaf), columns: None });
-        let Some(at) = checkpoints.iter().position(|point| point["size"] == seq + 1) else { continue };
+        verifier.record(&Sealed {
+            seq,
+            body: body.as_bytes(),
+            mac: &mac,
+            leaf: Some(leaf),
+            columns: None,
+        });
+        let Some(at) = checkpoints.iter().position(|point| point["size"] == seq + 1) else {
+            continue;
+        };
         let note = checkpoints[at]["note"].as_str().unwrap();
         let signer = sealer.vkey();
         let made = sealer.checkpoint();
         assert_eq!(made.note, note, "checkpoint at {}", seq + 1);
-        let seal = (seals[at]["epoch"].as_u64().unwrap(), seals[at]["size"].as_u64().unwrap(), hash(&seals[at]["mac"]));
+        let seal = (
+            seals[at]["epoch"].as_u64().unwrap(),
+            seals[at]["size"].as_u64().unwrap(),
+            hash(&seals[at]["mac"]),
+        );
         assert_eq!((made.epoch, made.size, made.mac), seal);
         let read = Note::parse(note).unwrap();
-        assert_eq!((read.origin.as_str(), read.size, read.root), (origin, seq + 1, sealer.head().tree.root()));
+        assert_eq!(
+            (read.origin.as_str(), read.size, read.root),
+            (origin, seq + 1, sealer.head().tree.root())
+        );
         assert!(read.is_signed_by(&signer));
         for other in (0..4).filter(|other| *other != rotations) {
             assert!(!read.is_signed_by(&StreamKeys::from_bytes([0; 32], seed(other)).vkey(origin)));
@@ -105,7 +122,9 @@ fn known_answers_come_out_byte_for_byte() {
         if body.contains("\"cat\":\"secmon.key\"") {
             rotations += 1;
             let next = StreamKeys::from_bytes([0; 32], seed(rotations)).vkey(origin).to_string();
-            let key = stores::unbase64(next.rsplit_once('+').map_or("", |_| next.splitn(3, '+').nth(2).unwrap()));
+            let key = stores::unbase64(
+                next.rsplit_once('+').map_or("", |_| next.splitn(3, '+').nth(2).unwrap()),
+            );
             assert!(body.contains(&base64(&key[1..])), "the record names the next key");
             let file = with_signing_key(&sealer.key_file(), seed(rotations));
             sealer = Sealer::resume(origin, sealer.head().clone(), &file).unwrap();
@@ -117,8 +136,11 @@ fn known_answers_come_out_byte_for_byte() {
     assert_eq!((verdict.records, verdict.checkpoints, verdict.covered), (62, 3, 25));
     let flaws: Vec<_> = verdict.findings.iter().filter(|found| found.seq < 25).collect();
     assert!(flaws.is_empty(), "{flaws:?}");
-    println!("not run: {} inclusion and {} consistency cases: no proofs yet",
-        known["inclusion"].as_array().unwrap().len(), known["consistency"].as_array().unwrap().len());
+    println!(
+        "not run: {} inclusion and {} consistency cases: no proofs yet",
+        known["inclusion"].as_array().unwrap().len(),
+        known["consistency"].as_array().unwrap().len()
+    );
 }
 
 #[test]
@@ -135,10 +157,18 @@ fn published_roots_and_nodes_come_out() {
         assert_eq!(tree.root(), hash(root), "size {}", tree.size());
         let again = Tree::from_frontier(tree.size(), tree.frontier().to_vec()).unwrap();
         assert_eq!(again, tree);
-        assert!(Tree::from_frontier(tree.size() + 1, tree.frontier().to_vec()).is_none_or(|other| other != tree));
+        assert!(
+            Tree::from_frontier(tree.size() + 1, tree.frontier().to_vec())
+                .is_none_or(|other| other != tree)
+        );
     }
     for height in 0..4 {
-        let nodes: Vec<_> = vectors["node_hashes"][format!("level{height}")].as_array().unwrap().iter().map(hash).collect();
+        let nodes: Vec<_> = vectors["node_hashes"][format!("level{height}")]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(hash)
+            .collect();
         assert_eq!(level, nodes, "level {height}");
         level = level.chunks(2).map(|pair| node_hash(&pair[0], &pair[pair.len() - 1])).collect();
     }
@@ -170,7 +200,10 @@ fn a_growing_tree_has_the_roots_of_rfc_6962() {
 const ORIGIN: &str = "local/00112233445566778899aabbccddeeff";
 
 fn monitor(rules: &Ruleset) -> Monitor {
-    Monitor::new(rules.clone(), Sealer::create(ORIGIN, &StreamKeys::from_bytes([1; 32], [2; 32])).unwrap())
+    Monitor::new(
+        rules.clone(),
+        Sealer::create(ORIGIN, &StreamKeys::from_bytes([1; 32], [2; 32])).unwrap(),
+    )
 }
 
 /// Seals events and asserts what must hold of every record: strict and canonical, within bounds,
@@ -219,11 +252,23 @@ fn stored(value: &Value) -> Value {
 }
 
 fn value() -> impl Strategy<Value = Value> {
-    let text = prop_oneof![any::<String>(), "[\\x00-\\x20\"\\\\/\u{7f}\u{80}\u{2028}\u{e000}\u{ffff}\u{1f600}]{0,9}"];
+    let text = prop_oneof![
+        any::<String>(),
+        "[\\x00-\\x20\"\\\\/\u{7f}\u{80}\u{2028}\u{e000}\u{ffff}\u{1f600}]{0,9}"
+    ];
     let leaf = prop_oneof![
         text.prop_map(Value::Text),
         any::<i64>().prop_map(Value::Int),
-        prop::sample::select(vec![0, -1, 1 << 53, (1 << 53) - 1, -(1 << 53) + 1, i64::MIN, i64::MAX]).prop_map(Value::Int),
+        prop::sample::select(vec![
+            0,
+            -1,
+            1 << 53,
+            (1 << 53) - 1,
+            -(1 << 53) + 1,
+            i64::MIN,
+            i64::MAX
+        ])
+        .prop_map(Value::Int),
         any::<f64>().prop_map(|number| Value::Decimal(number.to_string().into())),
         any::<bool>().prop_map(Value::Bool),
         Just(Value::Null),
@@ -237,8 +282,21 @@ fn name() -> impl Strategy<Value = String> {
         any::<String>(),
         "[a-c\u{e9}\u{e000}\u{ffff}\u{10000}\u{1f600}\\x00-\\x1f\"\\\\.]{0,4}",
         prop::sample::select(vec![
-            "host.name", "source.ip", "user.name", "event.action", "event.outcome", "message", "destination.ip",
-            "secmon.repeat", "source.address", "event.kind", "log.level", "@timestamp", "raw", "ev", "seq",
+            "host.name",
+            "source.ip",
+            "user.name",
+            "event.action",
+            "event.outcome",
+            "message",
+            "destination.ip",
+            "secmon.repeat",
+            "source.address",
+            "event.kind",
+            "log.level",
+            "@timestamp",
+            "raw",
+            "ev",
+            "seq",
         ])
         .prop_map(str::to_owned),
     ]
@@ -247,21 +305,23 @@ fn name() -> impl Strategy<Value = String> {
 fn event() -> impl Strategy<Value = Event> {
     let micros = -(1_i64 << 53) + 1..1_i64 << 53;
     let fields = prop::collection::vec((name(), value()), 0..12);
-    (micros, prop::option::of(-86_399..86_399_i32), 0..5_usize, fields).prop_map(|(time, offset, level, fields)| {
-        let mut event = Event::new(DateTime::from_timestamp_micros(time).unwrap());
-        event.offset = offset.and_then(FixedOffset::east_opt);
-        event.level = Level::ALL[level];
-        for (name, value) in fields {
-            // An address that stands where addresses stand comes back as one.
-            let as_address = ["source.ip", "destination.ip"].contains(&name.as_str());
-            let parsed = value.as_str().and_then(|text| text.parse::<IpAddr>().ok());
-            match parsed.filter(|_| as_address) {
-                Some(address) => event.set(name.as_str(), Value::Ip(address)),
-                None => event.set(name.as_str(), value),
+    (micros, prop::option::of(-86_399..86_399_i32), 0..5_usize, fields).prop_map(
+        |(time, offset, level, fields)| {
+            let mut event = Event::new(DateTime::from_timestamp_micros(time).unwrap());
+            event.offset = offset.and_then(FixedOffset::east_opt);
+            event.level = Level::ALL[level];
+            for (name, value) in fields {
+                // An address that stands where addresses stand comes back as one.
+                let as_address = ["source.ip", "destination.ip"].contains(&name.as_str());
+                let parsed = value.as_str().and_then(|text| text.parse::<IpAddr>().ok());
+                match parsed.filter(|_| as_address) {
+                    Some(address) => event.set(name.as_str(), Value::Ip(address)),
+                    None => event.set(name.as_str(), value),
+                }
             }
-        }
-        event
-    })
+            event
+        },
+    )
 }
 
 fn config(cases: u32) -> ProptestConfig {
@@ -323,7 +383,10 @@ fn what_does_not_fit_a_body_is_kept_by_its_head_and_hash() {
         "\\".repeat(70_000),
         "\"".repeat(70_000),
         format!("{{\"host\":\"a{}\"}}", "\u{e9}".repeat(40_000)),
-        format!("{{{}}}", (0..6_000).map(|n| format!("\"field.number.{n}\":1")).collect::<Vec<_>>().join(",")),
+        format!(
+            "{{{}}}",
+            (0..6_000).map(|n| format!("\"field.number.{n}\":1")).collect::<Vec<_>>().join(",")
+        ),
         format!("{{\"product\":\"{long}\"}}"),
         format!("{{\"category\":[{}]}}", vec!["\"abcdefgh\""; 9_000].join(",")),
         format!("{{\"event.module\":\"{long}\",\"host\":\"web-1\"}}"),
@@ -346,7 +409,8 @@ fn a_time_beyond_what_a_body_can_hold_is_moved_and_said() {
         ("2255-06-05T23:47:34Z", "2255-06-05T23:47:34Z"),
     ] {
         let line = format!(r#"{{"@timestamp":"{stamp}","message":"x"}}"#);
-        let records = sealed(&rules, vec![rules.prepare(&line, LineFormat::Detect, &Context::new(noon(0)))]);
+        let records =
+            sealed(&rules, vec![rules.prepare(&line, LineFormat::Detect, &Context::new(noon(0)))]);
         let event = event_of(records[0].body.as_bytes()).unwrap();
         assert_eq!(event.time, held.parse::<DateTime<chrono::Utc>>().unwrap(), "{stamp}");
         assert_eq!(event.find("event.original_timestamp").is_some(), stamp != held, "{stamp}");
@@ -356,7 +420,11 @@ fn a_time_beyond_what_a_body_can_hold_is_moved_and_said() {
 #[test]
 fn what_follows_from_an_event_that_just_fits_fits_too() {
     let rules = Ruleset::builder()
-        .settings(&"r".repeat(200), "off_hours", serde_json::json!({"from": "00:00:00", "to": "00:00:00", "days_off": ["Fri"]}))
+        .settings(
+            &"r".repeat(200),
+            "off_hours",
+            serde_json::json!({"from": "00:00:00", "to": "00:00:00", "days_off": ["Fri"]}),
+        )
         .unwrap()
         .build()
         .unwrap();
@@ -380,7 +448,8 @@ fn many_rules_are_announced_within_the_bounds_of_a_body() {
     let announced = monitor.rules_event(noon(0));
     sealed(&Ruleset::empty(), vec![]);
     let mut other = self::monitor(&Ruleset::empty());
-    let step = secmon_core::Step { announce: Some(("secmon.rules", announced)), ..Default::default() };
+    let step =
+        secmon_core::Step { announce: Some(("secmon.rules", announced)), ..Default::default() };
     let batch = other.step(step, noon(0), [3; 32]);
     assert!(batch.records[0].body.len() <= MOST_BODY, "{} bytes", batch.records[0].body.len());
 }
@@ -388,23 +457,45 @@ fn many_rules_are_announced_within_the_bounds_of_a_body() {
 #[test]
 fn a_body_that_is_not_strictly_canonical_is_malformed() {
     let keys = StreamKeys::from_bytes([1; 32], [2; 32]);
-    let good = format!(r#"{{"at":1,"cat":"event","ev":{{}},"exp":1,"id":"x","lvl":"low","seq":0,"st":"{ORIGIN}","ts":1,"v":1}}"#);
+    let good = format!(
+        r#"{{"at":1,"cat":"event","ev":{{}},"exp":1,"id":"x","lvl":"low","seq":0,"st":"{ORIGIN}","ts":1,"v":1}}"#
+    );
     let verdict = |body: &str| {
         let mut verifier = Verifier::new(keys.vkey(ORIGIN));
-        verifier.record(&Sealed { seq: 0, body: body.as_bytes(), mac: &[0; 32], leaf: None, columns: None });
+        verifier.record(&Sealed {
+            seq: 0,
+            body: body.as_bytes(),
+            mac: &[0; 32],
+            leaf: None,
+            columns: None,
+        });
         verifier.finish(None, None)
     };
     assert!(verdict(&good).is_ok(), "{:?}", verdict(&good));
     for (from, to) in [
-        ("{\"at\"", " {\"at\""), ("\"at\":1", "\"at\": 1"), ("\"at\":1", "\"at\":1.0"), ("\"at\":1", "\"at\":1e0"),
-        ("\"at\":1", "\"at\":01"), ("\"at\":1", "\"at\":-0"), ("\"at\":1", "\"at\":9007199254740992"),
-        ("\"at\":1,", "\"at\":1,\"at\":1,"), ("\"ev\":{}", "\"ev\":{\"b\":1,\"a\":1}"),
-        ("\"ev\":{}", "\"ev\":{\"a\":0.5}"), ("\"ev\":{}", "\"ev\":{\"a\":\"\\u0041\"}"),
-        ("\"ev\":{}", "\"ev\":{\"a\":\"\\/\"}"), ("\"ev\":{}", "\"ev\":{\"a\":\"\\u000a\"}"),
-        ("\"ev\":{}", "\"ev\":{\"a\":\"\\u001B\"}"), ("\"ev\":{}", "\"ev\":{\"a\":\"\\ud800\"}"),
-        ("\"ev\":{}", "\"ev\":{\"\u{10000}\":1,\"\u{ffff}\":1,\"\u{10000}\":1}"), ("\"v\":1}", "\"v\":1}x"),
-        ("\"ev\":{}", "\"ev\":{\"\u{ffff}\":1,\"\u{10000}\":1}"), ("\"ev\":{}", "\"ev\":{\"a\":[1,]}"),
-        ("\"ev\":{}", "\"ev\":{\"a\":\"\u{1}\"}"), ("\"v\":1", "\"v\":2"), ("\"v\":1", "\"v\":\"1\""), (",\"v\":1", ""),
+        ("{\"at\"", " {\"at\""),
+        ("\"at\":1", "\"at\": 1"),
+        ("\"at\":1", "\"at\":1.0"),
+        ("\"at\":1", "\"at\":1e0"),
+        ("\"at\":1", "\"at\":01"),
+        ("\"at\":1", "\"at\":-0"),
+        ("\"at\":1", "\"at\":9007199254740992"),
+        ("\"at\":1,", "\"at\":1,\"at\":1,"),
+        ("\"ev\":{}", "\"ev\":{\"b\":1,\"a\":1}"),
+        ("\"ev\":{}", "\"ev\":{\"a\":0.5}"),
+        ("\"ev\":{}", "\"ev\":{\"a\":\"\\u0041\"}"),
+        ("\"ev\":{}", "\"ev\":{\"a\":\"\\/\"}"),
+        ("\"ev\":{}", "\"ev\":{\"a\":\"\\u000a\"}"),
+        ("\"ev\":{}", "\"ev\":{\"a\":\"\\u001B\"}"),
+        ("\"ev\":{}", "\"ev\":{\"a\":\"\\ud800\"}"),
+        ("\"ev\":{}", "\"ev\":{\"\u{10000}\":1,\"\u{ffff}\":1,\"\u{10000}\":1}"),
+        ("\"v\":1}", "\"v\":1}x"),
+        ("\"ev\":{}", "\"ev\":{\"\u{ffff}\":1,\"\u{10000}\":1}"),
+        ("\"ev\":{}", "\"ev\":{\"a\":[1,]}"),
+        ("\"ev\":{}", "\"ev\":{\"a\":\"\u{1}\"}"),
+        ("\"v\":1", "\"v\":2"),
+        ("\"v\":1", "\"v\":\"1\""),
+        (",\"v\":1", ""),
     ] {
         let body = good.replace(from, to);
         assert_ne!(body, good);
@@ -425,12 +516,25 @@ fn keys_and_notes_of_another_form_are_refused() {
         assert!(other.parse::<Vkey>().is_err(), "{other}");
     }
     for origin in ["", "a b", "a+b", "a\nb", "a\u{a0}b", &"x".repeat(300)] {
-        assert!(Sealer::create(origin, &StreamKeys::from_bytes([1; 32], [2; 32])).is_err(), "{origin:?}");
+        assert!(
+            Sealer::create(origin, &StreamKeys::from_bytes([1; 32], [2; 32])).is_err(),
+            "{origin:?}"
+        );
     }
     let good = "c/0a\n1\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n\u{2014} c/0a AAAA\n";
     assert!(Note::parse(good).is_ok());
-    for (from, to) in [("\n1\n", "\n01\n"), ("\n1\n", "\n+1\n"), ("\n1\n", "\n-1\n"), ("A=\n", "A\n"), ("A=\n", "B=\n"),
-        ("\n\n", "\nx\n\n"), ("\u{2014}", "-"), ("AAAA\n", "AAAA"), ("c/0a\n1", "\n1"), ("AAAA\n", "AAAA\n\n")] {
+    for (from, to) in [
+        ("\n1\n", "\n01\n"),
+        ("\n1\n", "\n+1\n"),
+        ("\n1\n", "\n-1\n"),
+        ("A=\n", "A\n"),
+        ("A=\n", "B=\n"),
+        ("\n\n", "\nx\n\n"),
+        ("\u{2014}", "-"),
+        ("AAAA\n", "AAAA"),
+        ("c/0a\n1", "\n1"),
+        ("AAAA\n", "AAAA\n\n"),
+    ] {
         assert!(Note::parse(&good.replacen(from, to, 1)).is_err(), "{from:?} {to:?}");
     }
 }

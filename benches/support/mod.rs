@@ -28,17 +28,25 @@ pub(crate) fn reference() -> DateTime<Utc> {
 pub(crate) fn sshd_log(lines: u32) -> String {
     let shares: [(u32, &str); 9] = [
         (26, "Failed password for root from ADDRESS port 38926 ssh2"),
-        (25, "pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=ADDRESS  user=root"),
+        (
+            25,
+            "pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=ADDRESS  user=root",
+        ),
         (23, "Received disconnect from ADDRESS: 11: Bye Bye [preauth]"),
         (7, "pam_unix(sshd:auth): check pass; user unknown"),
         (6, "input_userauth_request: invalid user admin [preauth]"),
         (6, "Invalid user admin from ADDRESS"),
-        (4, "reverse mapping checking getaddrinfo for host.example [ADDRESS] failed - POSSIBLE BREAK-IN ATTEMPT!"),
+        (
+            4,
+            "reverse mapping checking getaddrinfo for host.example [ADDRESS] failed - POSSIBLE BREAK-IN ATTEMPT!",
+        ),
         (2, "Connection closed by ADDRESS [preauth]"),
         (1, "Accepted password for fztu from ADDRESS port 49116 ssh2"),
     ];
-    let pick: Vec<&str> =
-        shares.iter().flat_map(|(share, text)| std::iter::repeat_n(*text, *share as usize)).collect();
+    let pick: Vec<&str> = shares
+        .iter()
+        .flat_map(|(share, text)| std::iter::repeat_n(*text, *share as usize))
+        .collect();
     let mut log = String::with_capacity(lines as usize * 120);
     for line in 0..lines {
         let time = reference() - TimeDelta::milliseconds(50 * i64::from(lines - line));
@@ -94,6 +102,7 @@ pub(crate) fn fastest(rounds: u32, mut work: impl FnMut()) -> Duration {
 pub(crate) fn cpu() -> Duration {
     let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else { return Duration::ZERO };
     let behind_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
-    let ticks = behind_name.split(' ').skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok());
+    let ticks =
+        behind_name.split(' ').skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok());
     Duration::from_millis(ticks.sum::<u64>() * 10)
 }

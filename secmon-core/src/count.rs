@@ -218,7 +218,11 @@ impl Counters {
         let mut all = Vec::new();
         for running in &self.rules {
             let tallies = running.tallies.sorted();
-            all.extend(tallies.into_iter().filter_map(|(group, tally)| incident(&running.rule, group, tally)));
+            all.extend(
+                tallies
+                    .into_iter()
+                    .filter_map(|(group, tally)| incident(&running.rule, group, tally)),
+            );
         }
         all.sort_by(|a, b| (a.first, &a.rule, &a.group).cmp(&(b.first, &b.rule, &b.group)));
         all
@@ -239,7 +243,8 @@ impl Counters {
 
     /// The memory of the rules that counted something since this was asked last.
     pub(crate) fn take_dirty(&mut self) -> Result<Vec<RuleState>> {
-        let dirty = |running: &mut Running| std::mem::take(&mut running.dirty).then(|| running.save());
+        let dirty =
+            |running: &mut Running| std::mem::take(&mut running.dirty).then(|| running.save());
         self.rules.iter_mut().filter_map(dirty).collect()
     }
 

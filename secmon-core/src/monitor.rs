@@ -176,7 +176,8 @@ impl Monitor {
             match entry {
                 Entry::Signal(id, seq, time, group, value, weight) => {
                     let rule = self.ruleset.rules().position(|rule| rule.id() == id);
-                    let rule = rule.filter(|_| wanted(id)).and_then(|rule| u32::try_from(rule).ok());
+                    let rule =
+                        rule.filter(|_| wanted(id)).and_then(|rule| u32::try_from(rule).ok());
                     let time = DateTime::from_timestamp_micros(*time);
                     let (Some(rule), Some(time)) = (rule, time) else { continue };
                     let (group, value) = (group.clone(), value.clone());
@@ -209,7 +210,8 @@ impl Monitor {
             work.batch_events.push(seq);
             for mut signal in prepared.signals {
                 signal.time = signal.time.min(now + MOST_AHEAD);
-                let (detections, changes) = self.counters.signal(self.sealer.origin(), seq, &signal);
+                let (detections, changes) =
+                    self.counters.signal(self.sealer.origin(), seq, &signal);
                 work.log(&self.ruleset, seq, signal);
                 self.derive(&mut work, detections, changes, now);
             }
@@ -309,15 +311,23 @@ impl Monitor {
         }
     }
 
-    fn seal(&mut self, work: &mut Work, category: &'static str, event: &Event, now: DateTime<Utc>) -> u64 {
+    fn seal(
+        &mut self,
+        work: &mut Work,
+        category: &'static str,
+        event: &Event,
+        now: DateTime<Utc>,
+    ) -> u64 {
         let at = now.timestamp_micros().max(self.sealer.head().last_at);
         let seq = self.sealer.head().tree.size();
         let mut body = String::with_capacity(768);
-        let envelope = Envelope { origin: self.sealer.origin(), seq, at, id: work.id(at), category };
+        let envelope =
+            Envelope { origin: self.sealer.origin(), seq, at, id: work.id(at), category };
         encode(&envelope, event, &mut body);
         let (leaf, mac) = self.sealer.seal(body.as_bytes());
         self.sealer.set_last_at(at);
-        let text = |field| event.get(field).and_then(Value::body_text).map(std::borrow::Cow::into_owned);
+        let text =
+            |field| event.get(field).and_then(Value::body_text).map(std::borrow::Cow::into_owned);
         work.records.push(Record {
             seq,
             time: event.time.timestamp_micros(),
@@ -411,7 +421,8 @@ impl Work {
     fn log(&mut self, ruleset: &Ruleset, seq: u64, signal: Signal) {
         let Some(rule) = ruleset.rules().nth(signal.rule as usize) else { return };
         let time = signal.time.timestamp_micros();
-        let entry = Entry::Signal(rule.id().into(), seq, time, signal.group, signal.value, signal.weight);
+        let entry =
+            Entry::Signal(rule.id().into(), seq, time, signal.group, signal.value, signal.weight);
         self.entries.push(entry);
     }
 }

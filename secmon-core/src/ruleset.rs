@@ -71,7 +71,10 @@ impl ActiveRule {
 
     /// SHA-256 of kind and settings.
     pub(crate) fn settings_hash(&self) -> [u8; 32] {
-        Sha256::new_with_prefix(self.rule.kind).chain_update(self.rule.settings.to_string()).finalize().into()
+        Sha256::new_with_prefix(self.rule.kind)
+            .chain_update(self.rule.settings.to_string())
+            .finalize()
+            .into()
     }
 }
 
@@ -132,7 +135,13 @@ impl Ruleset {
     }
 
     /// Keeps a line that is too long to be read, by its head, length and hash.
-    pub fn prepare_oversized(&self, head: &[u8], length: u64, sha256: [u8; 32], cx: &Context) -> Prepared {
+    pub fn prepare_oversized(
+        &self,
+        head: &[u8],
+        length: u64,
+        sha256: [u8; 32],
+        cx: &Context,
+    ) -> Prepared {
         let error = format!("line of {length} bytes is too long for a record");
         self.matched(Err(bad_line_of(head, length, sha256, &error, cx.reference)))
     }
@@ -161,7 +170,10 @@ impl Ruleset {
                 let error = format!("an event of {} bytes does not fit a record", whole.len());
                 let mut bad = bad_line(whole.as_bytes(), &error, event.time);
                 if let Some(host) = event.host() {
-                    bad.set(fields::HOST_NAME, host.get(..host.floor_char_boundary(255)).unwrap_or_default());
+                    bad.set(
+                        fields::HOST_NAME,
+                        host.get(..host.floor_char_boundary(255)).unwrap_or_default(),
+                    );
                 }
                 cut(bad)
             }
@@ -182,7 +194,10 @@ impl Ruleset {
 fn cut(mut bad: Event) -> Event {
     while !fits(&bad) && !bad.message().is_empty() {
         let message = bad.message();
-        let half = message.get(..message.floor_char_boundary(message.len() / 2)).unwrap_or_default().to_owned();
+        let half = message
+            .get(..message.floor_char_boundary(message.len() / 2))
+            .unwrap_or_default()
+            .to_owned();
         bad.set(fields::MESSAGE, half);
     }
     bad
@@ -286,7 +301,12 @@ impl Builder {
                 return Err(Error::Unknown {
                     what: "rule",
                     name: id.clone(),
-                    known: self.rules.iter().map(|rule| rule.id.as_str()).collect::<Vec<_>>().join(", "),
+                    known: self
+                        .rules
+                        .iter()
+                        .map(|rule| rule.id.as_str())
+                        .collect::<Vec<_>>()
+                        .join(", "),
                 });
             }
         }

@@ -17,7 +17,9 @@ use serde::{Deserialize, Deserializer, Serializer};
 /// # Errors
 /// A sentence that says which forms there are.
 pub fn parse_span(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no length of time; write for instance `90s`, `10m`, `24h` or `30d`");
+    let wrong = || {
+        format!("`{text}` is no length of time; write for instance `90s`, `10m`, `24h` or `30d`")
+    };
     let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let number: u64 = number.parse().map_err(|_| wrong())?;
@@ -46,7 +48,9 @@ pub(crate) fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result
 }
 
 /// For `#[serde(with = "span")]`.
-pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Duration, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Span {

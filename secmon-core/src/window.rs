@@ -45,7 +45,13 @@ impl Windows {
     }
 
     /// As [`Windows::add`], with another weight than the signal's.
-    pub(crate) fn add_weight(&mut self, signal: &Signal, weight: u32, within: Duration, need: u32) -> u32 {
+    pub(crate) fn add_weight(
+        &mut self,
+        signal: &Signal,
+        weight: u32,
+        within: Duration,
+        need: u32,
+    ) -> u32 {
         let time = signal.time.timestamp_micros();
         let most = usize::try_from(need).unwrap_or(usize::MAX).saturating_add(SLACK);
         let within = micros(within);
@@ -64,7 +70,9 @@ impl Windows {
     pub fn count(&self, group: &Group, end: i64, within: Duration, need: u32) -> u32 {
         let from = end.saturating_sub(micros(within));
         let entries = self.groups.get(group).into_iter().flatten();
-        entries.filter(|(time, _)| (from..=end).contains(time)).map(|(_, weight)| *weight)
+        entries
+            .filter(|(time, _)| (from..=end).contains(time))
+            .map(|(_, weight)| *weight)
             .fold(0_u32, u32::saturating_add)
             .min(need)
     }
@@ -130,7 +138,8 @@ impl DistinctWindows {
         let from = time.saturating_sub(micros(within));
         self.groups.update(&signal.group, time, |seen: &mut VecDeque<(i64, Box<str>)>| {
             let known = seen.iter().position(|(_, other)| **other == *value);
-            let last = known.and_then(|at| seen.remove(at)).map_or(time, |(last, _)| last.max(time));
+            let last =
+                known.and_then(|at| seen.remove(at)).map_or(time, |(last, _)| last.max(time));
             let at = seen.iter().rposition(|(other, _)| *other <= last).map_or(0, |at| at + 1);
             seen.insert(at, (last, value.into()));
             if seen.len() > most {
@@ -197,7 +206,12 @@ impl<T> Default for Bounded<T> {
 
 impl<T: Default + Heap> Bounded<T> {
     /// Changes the state of a group, made when it is new.
-    pub(crate) fn update<R>(&mut self, group: &Group, time: i64, change: impl FnOnce(&mut T) -> R) -> R {
+    pub(crate) fn update<R>(
+        &mut self,
+        group: &Group,
+        time: i64,
+        change: impl FnOnce(&mut T) -> R,
+    ) -> R {
         // One look-up for a known group: hashing it is most of the cost.
         let mut new = None;
         let entry = match self.groups.get_mut(group) {
@@ -231,7 +245,8 @@ impl<T: Default + Heap> Bounded<T> {
 
     /// The groups in their own order, so that what follows from a walk does not depend on chance.
     pub(crate) fn sorted(&self) -> Vec<(&Group, &T)> {
-        let mut all: Vec<_> = self.groups.iter().map(|(group, entry)| (group, &entry.state)).collect();
+        let mut all: Vec<_> =
+            self.groups.iter().map(|(group, entry)| (group, &entry.state)).collect();
         all.sort_by_key(|(group, _)| *group);
         all
     }
@@ -260,8 +275,11 @@ impl<T: Default + Heap> Bounded<T> {
 
     /// Drops the eighth of the groups that was silent longest: one walk pays for many signals.
     fn evict(&mut self) {
-        let mut lasts: Vec<_> =
-            self.groups.iter().map(|(group, entry)| (entry.state.held(), entry.last, group)).collect();
+        let mut lasts: Vec<_> = self
+            .groups
+            .iter()
+            .map(|(group, entry)| (entry.state.held(), entry.last, group))
+            .collect();
         let eighth = lasts.len() / 8;
         lasts.select_nth_unstable(eighth);
         let gone: Vec<Group> =

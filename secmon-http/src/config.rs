@@ -145,13 +145,17 @@ impl Config {
         let _: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         let mut table: toml::Table = toml::from_str(text).map_err(|error| error.to_string())?;
         for (variable, path) in OVERRIDES {
-            let Some(value) = environment(variable).filter(|value| !value.is_empty()) else { continue };
+            let Some(value) = environment(variable).filter(|value| !value.is_empty()) else {
+                continue;
+            };
             let value = match value.as_str() {
                 "true" => toml::Value::Boolean(true),
                 "false" => toml::Value::Boolean(false),
                 _ => toml::Value::String(value),
             };
-            let (Some((last, folders)), mut inner) = (path.split_last(), &mut table) else { continue };
+            let (Some((last, folders)), mut inner) = (path.split_last(), &mut table) else {
+                continue;
+            };
             for folder in folders {
                 let entry = inner.entry(*folder).or_insert_with(|| toml::Table::new().into());
                 inner = entry.as_table_mut().ok_or_else(|| format!("`{folder}` is no table"))?;
@@ -194,7 +198,8 @@ impl Config {
 /// The zone of this host, as far as it says.
 pub(crate) fn system_zone() -> Zone {
     let link = std::fs::read_link("/etc/localtime").ok();
-    let named = link.as_deref().and_then(Path::to_str).and_then(|link| link.split_once("zoneinfo/"));
+    let named =
+        link.as_deref().and_then(Path::to_str).and_then(|link| link.split_once("zoneinfo/"));
     let named = named.map(|(_, zone)| zone.to_owned());
     let named = named.or_else(|| std::fs::read_to_string("/etc/timezone").ok());
     named.and_then(|zone| zone.trim().parse().ok()).unwrap_or_default()
@@ -204,8 +209,11 @@ pub(crate) fn system_zone() -> Zone {
 pub fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     let name = name.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
-    let name: String =
-        name.trim().chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_')).collect();
+    let name: String = name
+        .trim()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'))
+        .collect();
     if name.is_empty() { "localhost".into() } else { name }
 }
 

@@ -71,7 +71,8 @@ impl IntoResponse for Error {
             "detail": self.detail,
         });
         let json = HeaderValue::from_static("application/problem+json");
-        let mut response = (self.status, [(header::CONTENT_TYPE, json)], body.to_string()).into_response();
+        let mut response =
+            (self.status, [(header::CONTENT_TYPE, json)], body.to_string()).into_response();
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

@@ -59,7 +59,11 @@ impl Opening {
 
 impl Queue {
     /// Starts the writer's thread.
-    pub(crate) fn start(writer: Writer, opening: Opening, metrics: Arc<Metrics>) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        writer: Writer,
+        opening: Opening,
+        metrics: Arc<Metrics>,
+    ) -> std::io::Result<Self> {
         let (sender, jobs) = mpsc::channel();
         let loop_metrics = Arc::clone(&metrics);
         let run = move || Loop { writer: Some(writer), opening, metrics: loop_metrics }.run(&jobs);
@@ -190,7 +194,10 @@ impl Loop {
         left
     }
 
-    fn write(&mut self, requests: Vec<Request>) -> Result<Vec<secmon_store::Result<Receipt>>, String> {
+    fn write(
+        &mut self,
+        requests: Vec<Request>,
+    ) -> Result<Vec<secmon_store::Result<Receipt>>, String> {
         let writer = self.writer().map_err(|error| error.to_string())?;
         let answer = writer.commit(requests, now());
         self.settle(answer)
@@ -218,7 +225,9 @@ impl Loop {
     fn settle<T>(&mut self, answer: secmon_store::Result<T>) -> Result<T, String> {
         answer.map_err(|error| {
             match &error {
-                secmon_store::Error::Busy { reason } => tracing::warn!("the store is busy: {reason}"),
+                secmon_store::Error::Busy { reason } => {
+                    tracing::warn!("the store is busy: {reason}")
+                }
                 error => {
                     tracing::error!(%error, "the writer is opened again: {error}");
                     self.writer = None;

@@ -118,7 +118,8 @@ fn failures_are_named_and_exit_with_two() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     std::fs::write(path.join("cut.gz"), b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03cut").unwrap();
-    std::fs::write(path.join("not.db"), "this is no database, but it is long enough to look at").unwrap();
+    std::fs::write(path.join("not.db"), "this is no database, but it is long enough to look at")
+        .unwrap();
     std::fs::write(path.join("bad.toml"), "listen = 5\n").unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = port.local_addr().unwrap().to_string();
@@ -130,7 +131,19 @@ fn failures_are_named_and_exit_with_two() {
         (&["parse", "--format", "nope", "-"], "unknown format `nope`"),
         (&["verify", "--store", "sqlite://absent.db"], "absent.db"),
         (&["verify", "--store", "sqlite://not.db"], "not.db"),
-        (&["token", "create", "--scope", "read", "--name", "x", "--store", "sqlite://no/such/folder.db"], "folder"),
+        (
+            &[
+                "token",
+                "create",
+                "--scope",
+                "read",
+                "--name",
+                "x",
+                "--store",
+                "sqlite://no/such/folder.db",
+            ],
+            "folder",
+        ),
         (&["serve", "--config", "bad.toml"], "bad.toml"),
         (&["serve", "--listen", &taken], "cannot listen"),
         (&["serve", "--listen", "nonsense"], "nonsense"),
@@ -189,7 +202,8 @@ fn ingest_goes_on_where_it_ended_and_verify_finds_a_changed_byte() {
 #[test]
 fn a_token_is_printed_alone_and_probes_are_printed() {
     let folder = tempfile::tempdir().unwrap();
-    let output = secmon(folder.path(), &["token", "create", "--scope", "ingest", "--name", "web-1"]);
+    let output =
+        secmon(folder.path(), &["token", "create", "--scope", "ingest", "--name", "web-1"]);
     assert_eq!(output.status.code(), Some(0));
     let token = stdout(&output);
     assert!(token.starts_with("secmon_") && token.trim_end().len() == 50, "{token}");

@@ -52,12 +52,20 @@ impl Service {
 
 /// Sends batch after batch until told to stop; a batch without an answer is sent again under its key,
 /// to whichever service runs then. Gives the numbers of the events that were acknowledged.
-fn write(writer: u64, url: &Mutex<String>, token: &str, stop: &AtomicBool, acknowledged: &AtomicU64) -> Vec<u64> {
+fn write(
+    writer: u64,
+    url: &Mutex<String>,
+    token: &str,
+    stop: &AtomicBool,
+    acknowledged: &AtomicU64,
+) -> Vec<u64> {
     let client = Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
     let mut numbers = Vec::new();
     for batch in 0_u64.. {
-        let events: Vec<u64> = (0..1 + batch % 40).map(|at| (writer << 40) | (batch << 8) | at).collect();
-        let body: String = events.iter().map(|number| format!("{{\"number\":{number}}}\n")).collect();
+        let events: Vec<u64> =
+            (0..1 + batch % 40).map(|at| (writer << 40) | (batch << 8) | at).collect();
+        let body: String =
+            events.iter().map(|number| format!("{{\"number\":{number}}}\n")).collect();
         loop {
             if stop.load(Ordering::Relaxed) {
                 return numbers;
@@ -108,7 +116,8 @@ fn fifty_kills_lose_and_double_nothing() {
         url.lock().unwrap().clone_from(&service.url);
     }
     stop.store(true, Ordering::Relaxed);
-    let mut expected: Vec<u64> = writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect();
+    let mut expected: Vec<u64> =
+        writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect();
     service.kill();
     expected.sort_unstable();
 

@@ -8,8 +8,15 @@ use secmon_core::{Counters, Ruleset};
 use secmon_http::{Config, demo};
 
 const ANOMALIES: [&str; 9] = [
-    "address", "brute_force", "login_after_failures", "off_hours", "port_scan", "threshold", "threshold_disk",
-    "threshold_memory", "unauthorized_access",
+    "address",
+    "brute_force",
+    "login_after_failures",
+    "off_hours",
+    "port_scan",
+    "threshold",
+    "threshold_disk",
+    "threshold_memory",
+    "unauthorized_access",
 ];
 
 fn options(seed: u64, anomalies: &[&str]) -> demo::Options {

@@ -20,7 +20,7 @@ pub(crate) fn parse<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let format = format.map_or(Ok(LineFormat::Detect), LineFormat::named).map_err(Error::from)?;
     let prepared = Ruleset::empty().prepare(line, format, &Context::new(now_or(now)));
-    let value: serde_json::Value =
-        serde_json::from_str(&prepared.event.to_json()).map_err(|error| Error::new(error.to_string()))?;
+    let value: serde_json::Value = serde_json::from_str(&prepared.event.to_json())
+        .map_err(|error| Error::new(error.to_string()))?;
     to_python(py, &value)
 }

@@ -27,8 +27,14 @@ impl Ruleset {
 
     /// The same rules and one more; its id is its kind unless given.
     #[pyo3(signature = (kind, *, id = None, **settings))]
-    fn add(&self, kind: &str, id: Option<&str>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let settings = settings.map_or(Ok(serde_json::json!({})), |settings| from_python(settings.as_any()))?;
+    fn add(
+        &self,
+        kind: &str,
+        id: Option<&str>,
+        settings: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let settings = settings
+            .map_or(Ok(serde_json::json!({})), |settings| from_python(settings.as_any()))?;
         let builder = Builder::of(&self.0).settings(id.unwrap_or(kind), kind, settings);
         Ok(Self(builder.and_then(Builder::build).map_err(Error::from)?))
     }

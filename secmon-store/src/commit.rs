@@ -9,7 +9,9 @@ use crate::receipts::RequestKey;
 use crate::records::{TILE, TileRow};
 use crate::rollups::Known;
 use crate::streams::StreamRow;
-use crate::{Result, hosts, incidents, inputs, receipts, records, rollups, signals, signed, streams};
+use crate::{
+    Result, hosts, incidents, inputs, receipts, records, rollups, signals, signed, streams,
+};
 
 /// A sealed batch on its way into the database: it is sent until it is there, always the same.
 #[derive(Debug)]

@@ -68,7 +68,9 @@ impl Location {
         let mut connection = SqliteConnection::establish(path).map_err(|error| {
             failed(match error.to_string() {
                 // SQLite says no more; the usual reason is the folder.
-                reason if !parent(&self.path).is_dir() => format!("{reason}: its folder does not exist"),
+                reason if !parent(&self.path).is_dir() => {
+                    format!("{reason}: its folder does not exist")
+                }
                 reason => reason,
             })
         })?;
@@ -94,8 +96,7 @@ impl Location {
         let known = MigrationSource::<Sqlite>::migrations(&MIGRATIONS)
             .map_err(|error| failed(error.to_string()))?;
         let known: Vec<String> = known.iter().map(|one| one.name().version().to_string()).collect();
-        let applied =
-            connection.applied_migrations().map_err(|error| failed(error.to_string()))?;
+        let applied = connection.applied_migrations().map_err(|error| failed(error.to_string()))?;
         for migration in applied {
             let migration = migration.to_string();
             if !known.contains(&migration) {
@@ -121,7 +122,10 @@ fn parent(path: &Path) -> &Path {
 
 impl Db {
     /// Runs everything inside in one transaction that takes the write lock at once.
-    pub(crate) fn transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+    pub(crate) fn transaction<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
         let run = |db: &mut Self, sql: &str| on!(db, c => c.batch_execute(sql));
         run(self, "BEGIN IMMEDIATE")?;
         let answer = work(self).and_then(|answer| Ok(run(self, "COMMIT").map(|()| answer)?));

@@ -44,7 +44,9 @@ pub enum Error {
         label: String,
     },
     /// The store was written by a newer version: use that one.
-    #[error("the store `{url}` was written by a newer version of secmon (migration {migration} is unknown here)")]
+    #[error(
+        "the store `{url}` was written by a newer version of secmon (migration {migration} is unknown here)"
+    )]
     Newer {
         /// The store.
         url: String,

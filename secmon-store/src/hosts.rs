@@ -45,8 +45,7 @@ pub(crate) fn count(db: &mut Db, stream_no: i64, records: &[Record]) -> Result<(
         }
     }
     for (name, (last, events)) in seen {
-        let row =
-            Row { stream_no, name: name.into(), first_seen: last, last_seen: last, events };
+        let row = Row { stream_no, name: name.into(), first_seen: last, last_seen: last, events };
         on!(db, c => diesel::insert_into(hosts::table)
             .values(&row)
             .on_conflict((hosts::stream_no, hosts::name))

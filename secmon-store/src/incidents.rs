@@ -72,15 +72,25 @@ pub struct IncidentQuery {
 
 /// What is unique among open incidents.
 fn open_key(rule: &str, group: &Group) -> Vec<u8> {
-    Sha256::new_with_prefix(rule).chain_update([0]).chain_update(group.as_json()).finalize().to_vec()
+    Sha256::new_with_prefix(rule)
+        .chain_update([0])
+        .chain_update(group.as_json())
+        .finalize()
+        .to_vec()
 }
 
 /// Applies changes; what receivers must be told goes to the outbox.
-pub(crate) fn apply(db: &mut Db, stream_no: i64, changes: &[Change], now: DateTime<Utc>) -> Result<()> {
+pub(crate) fn apply(
+    db: &mut Db,
+    stream_no: i64,
+    changes: &[Change],
+    now: DateTime<Utc>,
+) -> Result<()> {
     for change in changes {
         let row = row(stream_no, &change.incident);
         let opened = change.kind == ChangeKind::Opened
-            && on!(db, c => diesel::insert_or_ignore_into(incidents::table).values(&row).execute(c))? == 1;
+            && on!(db, c => diesel::insert_or_ignore_into(incidents::table).values(&row).execute(c))?
+                == 1;
         if !opened {
             update(db, &row)?;
         }

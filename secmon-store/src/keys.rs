@@ -84,7 +84,8 @@ fn open_private(path: &Path) -> Result<File> {
 #[cfg(unix)]
 fn private(path: &Path, mode: u32) -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(|error| Error::file(path, error))
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+        .map_err(|error| Error::file(path, error))
 }
 
 #[cfg(not(unix))]

@@ -32,14 +32,22 @@ impl Writer {
             match Self::sealer(&stream, &keys)? {
                 Ok(sealer) => {
                     let mut monitor = Monitor::new(ruleset, sealer);
-                    signals::resume(&mut db, stream.stream_no, unsigned(stream.logged), &mut monitor)?;
+                    signals::resume(
+                        &mut db,
+                        stream.stream_no,
+                        unsigned(stream.logged),
+                        &mut monitor,
+                    )?;
                     let mut writer = Self::assemble(store, db, keys, monitor, stream, now)?;
                     writer.warnings = warnings;
                     writer.save_keys();
                     return Ok(writer);
                 }
                 Err(reason) => {
-                    warnings.push(format!("stream `{}` is closed and a new one begun: {reason}", stream.origin));
+                    warnings.push(format!(
+                        "stream `{}` is closed and a new one begun: {reason}",
+                        stream.origin
+                    ));
                     streams::close(&mut db, stream.stream_no)?;
                     restored = Some((stream, reason));
                 }
@@ -96,7 +104,8 @@ impl Writer {
         };
         stream.set_head(sealer.head(), 0);
         streams::insert(&mut db, &mut stream)?;
-        let mut writer = Self::assemble(store, db, keys, Monitor::new(ruleset, sealer), stream, now)?;
+        let mut writer =
+            Self::assemble(store, db, keys, Monitor::new(ruleset, sealer), stream, now)?;
         writer.begun = Some(secrets);
         Ok(writer)
     }

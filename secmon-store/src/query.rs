@@ -102,7 +102,11 @@ impl RecordQuery {
 }
 
 /// The cursor behind the last row, if the page is full.
-pub(crate) fn next_page<T, K: Serialize>(rows: &[T], limit: usize, key: impl Fn(&T) -> K) -> Option<String> {
+pub(crate) fn next_page<T, K: Serialize>(
+    rows: &[T],
+    limit: usize,
+    key: impl Fn(&T) -> K,
+) -> Option<String> {
     let last = rows.last().filter(|_| rows.len() >= limit)?;
     Some(cursor(&key(last)))
 }

@@ -248,7 +248,10 @@ impl Store {
                 if others.iter().all(|(name, value)| has(&record.event, name, value)) {
                     rows.push(record);
                     if rows.len() == query.limit {
-                        return Ok(Page { rows, next: place.map(|place| crate::query::cursor(&place)) });
+                        return Ok(Page {
+                            rows,
+                            next: place.map(|place| crate::query::cursor(&place)),
+                        });
                     }
                 }
             }
@@ -264,7 +267,8 @@ impl Store {
     /// One record.
     pub fn record(&self, stream: &str, seq: u64) -> Result<RecordRow> {
         let streams = self.streams()?;
-        let missing = || crate::Error::NotFound { what: format!("record {seq} of stream `{stream}`") };
+        let missing =
+            || crate::Error::NotFound { what: format!("record {seq} of stream `{stream}`") };
         let no = streams.iter().find(|row| row.id() == stream || row.origin == stream);
         let no = no.ok_or_else(missing)?.stream_no;
         let row = self.read(|db| walk(db, no, signed(seq), 1))?.into_iter().next();
@@ -351,7 +355,9 @@ fn has(event: &Event, name: &str, wanted: &str) -> bool {
         "product" => among(&event.sources.product),
         "category" => among(&event.sources.category),
         "service" => among(&event.sources.service),
-        _ => event.find(name).is_some_and(|value| value.each().iter().any(|one| one.to_string() == wanted)),
+        _ => event
+            .find(name)
+            .is_some_and(|value| value.each().iter().any(|one| one.to_string() == wanted)),
     }
 }
 
@@ -360,7 +366,11 @@ fn record(streams: &[StreamRow], row: Row) -> Option<RecordRow> {
     let stream = streams.iter().find(|stream| stream.stream_no == row.stream_no)?;
     let body: serde_json::Value = serde_json::from_slice(&row.body).unwrap_or_default();
     let event = secmon_core::event_of(&row.body).unwrap_or_else(|_| {
-        secmon_core::parse::bad_line(&row.body, "the body of this record cannot be read", time(row.ts))
+        secmon_core::parse::bad_line(
+            &row.body,
+            "the body of this record cannot be read",
+            time(row.ts),
+        )
     });
     Some(RecordRow {
         stream: stream.id(),

@@ -56,7 +56,14 @@ pub(crate) struct Known(BTreeMap<(&'static str, i64), BTreeSet<String>>);
 
 impl Known {
     /// Under which value a count goes; reads the values of an hour when it is met first.
-    fn place(&mut self, db: &mut Db, stream_no: i64, field: &'static str, hour: i64, value: &str) -> Result<String> {
+    fn place(
+        &mut self,
+        db: &mut Db,
+        stream_no: i64,
+        field: &'static str,
+        hour: i64,
+        value: &str,
+    ) -> Result<String> {
         if self.0.len() > 1_000 {
             self.0.clear();
         }
@@ -119,7 +126,8 @@ pub(crate) fn count(db: &mut Db, known: &mut Known, stream_no: i64, batch: &Batc
 
 /// What of a record is counted.
 fn values(record: &Record) -> impl Iterator<Item = (&'static str, &str)> {
-    let failing = record.source_ip.as_deref().filter(|_| record.outcome.as_deref() == Some("failure"));
+    let failing =
+        record.source_ip.as_deref().filter(|_| record.outcome.as_deref() == Some("failure"));
     [
         Some((EVENTS, "all")),
         Some(("log.level", record.level.as_str())),
@@ -185,7 +193,11 @@ impl Store {
         Ok(hours.into_iter().map(hour).collect())
     }
 
-    fn rolled_up(&self, field: &str, since: Option<DateTime<Utc>>) -> Result<Vec<(i64, String, u64)>> {
+    fn rolled_up(
+        &self,
+        field: &str,
+        since: Option<DateTime<Utc>>,
+    ) -> Result<Vec<(i64, String, u64)>> {
         let from = since.map_or(i64::MIN, |since| since.timestamp_micros().div_euclid(HOUR));
         let query = rollups::table
             .filter(rollups::field.eq(field).and(rollups::hour.ge(from)))

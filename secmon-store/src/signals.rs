@@ -67,7 +67,12 @@ pub(crate) fn snapshot(
 }
 
 /// Brings a monitor's rules to the state behind the last batch.
-pub(crate) fn resume(db: &mut Db, stream_no: i64, logged: u64, monitor: &mut Monitor) -> Result<()> {
+pub(crate) fn resume(
+    db: &mut Db,
+    stream_no: i64,
+    logged: u64,
+    monitor: &mut Monitor,
+) -> Result<()> {
     let saved = rule_states::table.filter(rule_states::stream_no.eq(stream_no));
     let saved: Vec<StateRow> = on!(db, c => saved.select(StateRow::as_select()).load(c))?;
     let states = saved.iter().map(|row| RuleState {
@@ -89,7 +94,10 @@ pub(crate) fn resume(db: &mut Db, stream_no: i64, logged: u64, monitor: &mut Mon
                     reason: format!("signal log {} cannot be read: {error}", unsigned(row.no)),
                 })?;
             monitor.replay(&log, |rule| {
-                saved.iter().find(|state| state.rule == rule).is_none_or(|state| state.logged < row.no)
+                saved
+                    .iter()
+                    .find(|state| state.rule == rule)
+                    .is_none_or(|state| state.logged < row.no)
             });
             from = row.no;
         }

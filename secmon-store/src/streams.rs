@@ -221,8 +221,7 @@ impl Store {
         let streams = self.streams()?;
         let before: Option<(i64, i64, i64)> = page.map(crate::query::read_cursor).transpose()?;
         self.read(|db| {
-            let mut query =
-                checkpoints::table.select(CheckpointRow::as_select()).into_boxed();
+            let mut query = checkpoints::table.select(CheckpointRow::as_select()).into_boxed();
             if let Some((at, stream, size)) = before {
                 query = query.filter(
                     checkpoints::issued_at.lt(at).or(checkpoints::issued_at.eq(at).and(

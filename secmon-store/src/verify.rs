@@ -67,10 +67,15 @@ impl Store {
     fn orphans(&self, streams: &[StreamRow]) -> Result<Option<Verdict>> {
         let numbers: Vec<i64> = streams.iter().map(|stream| stream.stream_no).collect();
         let Some(number) = self.read(|db| records::orphan(db, &numbers))? else { return Ok(None) };
-        if self.streams()?.iter().any(|stream| stream.stream_no == number && !numbers.contains(&number)) {
+        if self
+            .streams()?
+            .iter()
+            .any(|stream| stream.stream_no == number && !numbers.contains(&number))
+        {
             return Ok(None); // It began meanwhile.
         }
-        let mut verdict = Verdict { origin: format!("stream number {number}"), ..Verdict::default() };
+        let mut verdict =
+            Verdict { origin: format!("stream number {number}"), ..Verdict::default() };
         verdict.findings.push(Finding {
             flaw: Flaw::Inserted,
             seq: 0,
@@ -89,7 +94,8 @@ impl Store {
         // The key file is written behind the database: read before it, it cannot be ahead.
         let key_file = keys::read(&self.0.keys.join(listed.id()));
         let stream = self.streams()?.into_iter().find(|row| row.stream_no == listed.stream_no);
-        let stream = stream.ok_or_else(|| Error::NotFound { what: format!("stream `{}`", listed.origin) })?;
+        let stream = stream
+            .ok_or_else(|| Error::NotFound { what: format!("stream `{}`", listed.origin) })?;
         let mut verifier = match Self::vkey(&stream, options) {
             Ok(vkey) => Verifier::new(vkey),
             Err(verdict) => return Ok(verdict),
@@ -104,12 +110,21 @@ impl Store {
         let keys = match key_file {
             Ok(keys) => keys.filter(|keys| keys.stream == stream.origin),
             Err(error) => {
-                verifier.report(Flaw::Malformed, 0, &format!("the key file cannot be read: {error}"));
+                verifier.report(
+                    Flaw::Malformed,
+                    0,
+                    &format!("the key file cannot be read: {error}"),
+                );
                 None
             }
         };
         self.read(|db| {
-            let mut walk = Walk { stream: &stream, tile: (-1, Vec::new()), checkpoints: VecDeque::new(), next_size: i64::MIN };
+            let mut walk = Walk {
+                stream: &stream,
+                tile: (-1, Vec::new()),
+                checkpoints: VecDeque::new(),
+                next_size: i64::MIN,
+            };
             walk.run(db, &mut verifier, progress)?;
             walk.epochs(db, &mut verifier)
         })?;
@@ -131,7 +146,8 @@ impl Store {
             });
             verdict
         };
-        let own: Vkey = stream.genesis_vkey.parse().map_err(|error| malformed(format!("{error}")))?;
+        let own: Vkey =
+            stream.genesis_vkey.parse().map_err(|error| malformed(format!("{error}")))?;
         if own.name() != stream.origin {
             return Err(malformed("it is the key of another stream".into()));
         }
@@ -150,7 +166,12 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn run(&mut self, db: &mut Db, verifier: &mut Verifier, progress: &mut dyn FnMut(u64)) -> Result<()> {
+    fn run(
+        &mut self,
+        db: &mut Db,
+        verifier: &mut Verifier,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<()> {
         let mut from = i64::MIN;
         loop {
             let rows = records::stored(db, self.stream.stream_no, from, CHUNK)?;
@@ -169,7 +190,11 @@ impl Walk<'_> {
                 }
                 let leaf = self.leaf(db, row.seq)?;
                 if leaf.is_none() {
-                    verifier.report(Flaw::BadTile, unsigned(row.seq), "the stored leaf hash is not there");
+                    verifier.report(
+                        Flaw::BadTile,
+                        unsigned(row.seq),
+                        "the stored leaf hash is not there",
+                    );
                 }
                 verifier.record(&sealed(row, leaf));
                 if !row.is_sound() {
@@ -197,7 +222,11 @@ impl Walk<'_> {
         while verifier.next_seq() < to {
             let seq = signed(verifier.next_seq());
             let Some(leaf) = self.leaf(db, seq)? else {
-                verifier.report(Flaw::Missing, unsigned(seq), "the record is not there, nor its leaf");
+                verifier.report(
+                    Flaw::Missing,
+                    unsigned(seq),
+                    "the record is not there, nor its leaf",
+                );
                 return Ok(false);
             };
             verifier.missing(leaf);
@@ -231,7 +260,8 @@ impl Walk<'_> {
         let own = seals.filter(seals::epoch.lt(self.stream.mac_epoch)).count();
         let count: i64 = on!(db, c => own.first(c))?;
         if last.max(sealed).is_some_and(|last| last >= epoch) || count != self.stream.mac_epoch {
-            let detail = format!("there are other checkpoints or seals than those of epochs 0 to {epoch}");
+            let detail =
+                format!("there are other checkpoints or seals than those of epochs 0 to {epoch}");
             verifier.report(Flaw::BadSeal, verifier.next_seq(), &detail);
         }
         Ok(())
@@ -268,16 +298,16 @@ impl Walk<'_> {
             checkpoints::epoch,
             checkpoints::mac,
             diesel::dsl::sql::<diesel::sql_types::Binary>("CAST(note AS BLOB)"),
-            checkpoints::issued_at,
         );
-        let rows: Vec<(i64, i64, Vec<u8>, Vec<u8>, i64)> = on!(db, c => query.select(columns).load(c))?;
-        let row = |(size, epoch, mac, note, issued_at): (_, _, _, Vec<u8>, _)| CheckpointRow {
+        let rows: Vec<(i64, i64, Vec<u8>, Vec<u8>)> =
+            on!(db, c => query.select(columns).load(c))?;
+        let row = |(size, epoch, mac, note): (_, _, _, Vec<u8>)| CheckpointRow {
             stream_no: no,
             size,
             epoch,
             mac,
             note: String::from_utf8_lossy(&note).into_owned(),
-            issued_at,
+            issued_at: 0,
         };
         let rows: Vec<CheckpointRow> = rows.into_iter().map(row).collect();
         self.next_size = match rows.last() {
@@ -290,9 +320,14 @@ impl Walk<'_> {
             .order(seals::epoch);
         let seals: Vec<SealRow> = on!(db, c => query.select(SealRow::as_select()).load(c))?;
         for (at, row) in rows.iter().enumerate() {
-            let seal = SealRow { stream_no: no, epoch: row.epoch, size: row.size, mac: row.mac.clone() };
+            let seal =
+                SealRow { stream_no: no, epoch: row.epoch, size: row.size, mac: row.mac.clone() };
             if seals.get(at) != Some(&seal) {
-                verifier.report(Flaw::BadSeal, row.size(), "the seal of this epoch is missing or differs");
+                verifier.report(
+                    Flaw::BadSeal,
+                    row.size(),
+                    "the seal of this epoch is missing or differs",
+                );
                 break;
             }
         }

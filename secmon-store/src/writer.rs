@@ -45,7 +45,9 @@ impl Request {
         let mut bytes = 0;
         for event in self.events {
             let size = event.bytes();
-            if part.events.len() == MOST_EVENTS || (bytes + size > MOST_BYTES && !part.events.is_empty()) {
+            if part.events.len() == MOST_EVENTS
+                || (bytes + size > MOST_BYTES && !part.events.is_empty())
+            {
                 parts.push(std::mem::take(&mut part));
                 bytes = 0;
             }
@@ -130,7 +132,11 @@ impl Writer {
     /// # Errors
     /// Nothing of any request is stored: [`Error::Busy`] may pass; after any other error the writer
     /// must be opened again.
-    pub fn commit(&mut self, requests: Vec<Request>, now: DateTime<Utc>) -> Result<Vec<Result<Receipt>>> {
+    pub fn commit(
+        &mut self,
+        requests: Vec<Request>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Result<Receipt>>> {
         self.flush()?;
         let mut answers = Vec::with_capacity(requests.len());
         let mut step = Step::default();
@@ -177,12 +183,8 @@ impl Writer {
             let seqs = batch.events.get(range).unwrap_or_default();
             let seqs = seqs.first().copied().zip(seqs.last().copied());
             let stored = seqs.map_or((-1, -1), |(first, last)| (signed(first), signed(last)));
-            let receipt = Receipt {
-                stream: self.stream.id(),
-                seqs,
-                detections: Vec::new(),
-                replayed: false,
-            };
+            let receipt =
+                Receipt { stream: self.stream.id(), seqs, detections: Vec::new(), replayed: false };
             receipts.push((key.map(|key| (key, stored)), receipt));
         }
         let detections = batch.detections.clone();
@@ -225,7 +227,9 @@ impl Writer {
     pub fn close(mut self, now: DateTime<Utc>) -> Result<()> {
         self.flush()?;
         self.snapshot_at = DateTime::<Utc>::MIN_UTC;
-        if self.stream.size() > self.checkpoint_size || self.monitor.logged() > unsigned(self.stream.logged) {
+        if self.stream.size() > self.checkpoint_size
+            || self.monitor.logged() > unsigned(self.stream.logged)
+        {
             self.run(Step { checkpoint: When::Always, ..Step::default() }, now)?;
         }
         Ok(())
@@ -263,7 +267,9 @@ impl Writer {
 
     /// The answer to a request that was stored before.
     fn replay(&mut self, key: &RequestKey) -> Result<Option<Receipt>> {
-        let Some((stream_no, first, last)) = receipts::find(&mut self.db, key)? else { return Ok(None) };
+        let Some((stream_no, first, last)) = receipts::find(&mut self.db, key)? else {
+            return Ok(None);
+        };
         let stream = if stream_no == self.stream.stream_no {
             self.stream.id()
         } else {

@@ -39,7 +39,9 @@ impl Case {
         let mut builder = Ruleset::builder();
         for (id, settings) in rules {
             let mut settings = settings.clone();
-            let kind = settings.remove("kind").map_or(id.clone(), |kind| kind.as_str().unwrap().to_owned());
+            let kind = settings
+                .remove("kind")
+                .map_or(id.clone(), |kind| kind.as_str().unwrap().to_owned());
             builder = builder.settings(id, &kind, settings.into()).unwrap();
         }
         builder.build().unwrap()
@@ -75,7 +77,8 @@ impl Case {
 /// Reads all cases.
 pub fn load_cases() -> Vec<Case> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
-    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     let case = |path: &std::path::PathBuf| {
         let text = std::fs::read_to_string(path).unwrap();

@@ -41,7 +41,8 @@ impl Service {
         };
         let app = App::open(config).unwrap();
         app.start_jobs();
-        let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let listener =
+            tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let serving = app.clone();
         tokio::spawn(async move { serving.serve(listener, std::future::pending()).await.unwrap() });
@@ -104,9 +105,13 @@ impl Service {
     pub async fn set_up(&self, token: &str) -> (Response, Option<String>) {
         let body = serde_json::json!({ "token": token }).to_string();
         let request = self.request(Method::POST, "/api/v1/setup").body(body);
-        let request = request.header("content-type", "application/json").header("x-secmon-request", "1");
+        let request =
+            request.header("content-type", "application/json").header("x-secmon-request", "1");
         let answer = request.send().await.unwrap();
-        let cookie = answer.headers().get(header::SET_COOKIE).map(|value| value.to_str().unwrap().to_owned());
+        let cookie = answer
+            .headers()
+            .get(header::SET_COOKIE)
+            .map(|value| value.to_str().unwrap().to_owned());
         (answer, cookie)
     }
 }

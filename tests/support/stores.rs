@@ -56,5 +56,8 @@ pub fn unbase64(text: &str) -> Vec<u8> {
 
 /// The bytes that hexadecimal digits stand for.
 pub fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
+        .collect()
 }

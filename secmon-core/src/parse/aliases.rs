@@ -13,8 +13,14 @@ use crate::event::{Event, Level, Name, Value, fields};
 /// Case matters: Windows events have a `User` and a `Message` of their own.
 pub(crate) fn ecs_name(alias: &str) -> Option<&'static str> {
     Some(match alias {
-        "timestamp" | "ts" | "time" | "datetime" | "ISODATE" | "timestamp.$date"
-        | "timestamp.$date.$numberLong" | "@timestamp.$date" => "@timestamp",
+        "timestamp"
+        | "ts"
+        | "time"
+        | "datetime"
+        | "ISODATE"
+        | "timestamp.$date"
+        | "timestamp.$date.$numberLong"
+        | "@timestamp.$date" => "@timestamp",
         "ip" | "src_ip" | "client_ip" | "remote_addr" => "source.ip",
         "src_port" => "source.port",
         "dst_ip" | "dest_ip" => "destination.ip",
@@ -68,7 +74,8 @@ pub(super) fn event(flat: Vec<(Name, Value)>, cx: &Context) -> Event {
         let message = message.to_string();
         event.set(fields::MESSAGE, message);
     }
-    if let (Some(process), Some(message)) = (event.text(fields::PROCESS_NAME), event.text(fields::MESSAGE))
+    if let (Some(process), Some(message)) =
+        (event.text(fields::PROCESS_NAME), event.text(fields::MESSAGE))
     {
         let (process, message) = (process.to_owned(), message.trim_start().to_owned());
         read_message(&process, &message, &mut event);

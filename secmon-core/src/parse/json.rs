@@ -8,8 +8,10 @@ use memchr::memchr2;
 use super::{Context, Format, aliases};
 use crate::event::{Event, Name, Value};
 
-pub(super) const FORMAT: Format =
-    Format { name: "json", parse: |line, cx| looks_like_object(line).then(|| parse(line.as_bytes(), cx).ok())? };
+pub(super) const FORMAT: Format = Format {
+    name: "json",
+    parse: |line, cx| looks_like_object(line).then(|| parse(line.as_bytes(), cx).ok())?,
+};
 
 /// Deeper nesting is refused, as most JSON readers do.
 const MOST_DEPTH: usize = 128;
@@ -89,8 +91,14 @@ impl Reader<'_> {
     }
 
     /// A value that is not an object; none for an array of nothing but objects, whose fields are in `out`.
-    fn value(&mut self, depth: usize, out: &mut Vec<(Name, Value)>) -> Result<Option<Value>, String> {
-        let literal = |word: &str, value| self.text.get(self.at..)?.starts_with(word).then_some((word.len(), value));
+    fn value(
+        &mut self,
+        depth: usize,
+        out: &mut Vec<(Name, Value)>,
+    ) -> Result<Option<Value>, String> {
+        let literal = |word: &str, value| {
+            self.text.get(self.at..)?.starts_with(word).then_some((word.len(), value))
+        };
         let known = match self.peek() {
             Some(b'"') => return self.string().map(|text| Some(Value::Text(text))),
             Some(b'[') => return self.array(depth, out),
@@ -105,7 +113,11 @@ impl Reader<'_> {
         Ok(Some(value))
     }
 
-    fn array(&mut self, depth: usize, out: &mut Vec<(Name, Value)>) -> Result<Option<Value>, String> {
+    fn array(
+        &mut self,
+        depth: usize,
+        out: &mut Vec<(Name, Value)>,
+    ) -> Result<Option<Value>, String> {
         if depth >= MOST_DEPTH {
             return Err(self.error("JSON nested deeper than 128 levels"));
         }
@@ -195,8 +207,8 @@ impl Reader<'_> {
         let mut out = String::new();
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
-            let length = memchr2(b'"', b'\\', rest)
-                .ok_or_else(|| self.error("string without an end"))?;
+            let length =
+                memchr2(b'"', b'\\', rest).ok_or_else(|| self.error("string without an end"))?;
             let plain = self.text.get(self.at..self.at + length).unwrap_or_default();
             if plain.bytes().any(|byte| byte < 0x20) {
                 return Err(self.error("control character in a string"));
@@ -245,9 +257,10 @@ impl Reader<'_> {
     }
 
     fn hex(&mut self) -> Result<u16, String> {
-        let digits = self.text.get(self.at..self.at + 4).filter(|digits| {
-            digits.bytes().all(|digit| digit.is_ascii_hexdigit())
-        });
+        let digits = self
+            .text
+            .get(self.at..self.at + 4)
+            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
         let unit = digits.and_then(|digits| u16::from_str_radix(digits, 16).ok());
         self.at += 4;
         unit.ok_or_else(|| self.error("four hexadecimal digits expected"))
@@ -292,7 +305,8 @@ mod tests {
 
     fn read(text: &str) -> Result<String, String> {
         let event = parse(text.as_bytes(), &Context::new(DateTime::UNIX_EPOCH))?;
-        let fields: Vec<_> = event.fields().map(|(name, value)| format!("{name}={value:?}")).collect();
+        let fields: Vec<_> =
+            event.fields().map(|(name, value)| format!("{name}={value:?}")).collect();
         Ok(fields.join(" "))
     }
 
@@ -312,7 +326,8 @@ mod tests {
     fn a_doubled_key_is_said() {
         assert_eq!(
             read(r#"{"a":1,"a":2}"#),
-            Ok(r#"a=Int(2) error.message=Text("a key stands twice; the last value was kept")"#.into())
+            Ok(r#"a=Int(2) error.message=Text("a key stands twice; the last value was kept")"#
+                .into())
         );
     }
 

@@ -24,13 +24,8 @@ use crate::event::{Event, Sources, fields};
 use crate::{Error, Result};
 
 /// The formats, in the order in which a line is tried on them.
-const FORMATS: &[Format] = &[
-    json::FORMAT,
-    combined::FORMAT,
-    weberror::APACHE,
-    weberror::NGINX,
-    syslog::FORMAT,
-];
+const FORMATS: &[Format] =
+    &[json::FORMAT, combined::FORMAT, weberror::APACHE, weberror::NGINX, syslog::FORMAT];
 
 /// The programs whose messages are read.
 const PROGRAMS: &[Program] = &[

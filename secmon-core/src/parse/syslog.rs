@@ -11,13 +11,33 @@ use crate::event::{Event, Level, Name, Sources, fields};
 pub(super) const FORMAT: Format = Format { name: "syslog", parse };
 
 const SOURCES: Sources = Sources::fixed(&[Cow::Borrowed("linux")], &[], &[]);
-const SYSLOG: Sources =
-    Sources::fixed(&[Cow::Borrowed("linux")], &[], &[Cow::Borrowed("syslog")]);
+const SYSLOG: Sources = Sources::fixed(&[Cow::Borrowed("linux")], &[], &[Cow::Borrowed("syslog")]);
 
 const FACILITIES: [&str; 24] = [
-    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp",
-    "ntp", "security", "console", "solaris-cron", "local0", "local1", "local2", "local3", "local4",
-    "local5", "local6", "local7",
+    "kern",
+    "user",
+    "mail",
+    "daemon",
+    "auth",
+    "syslog",
+    "lpr",
+    "news",
+    "uucp",
+    "cron",
+    "authpriv",
+    "ftp",
+    "ntp",
+    "security",
+    "console",
+    "solaris-cron",
+    "local0",
+    "local1",
+    "local2",
+    "local3",
+    "local4",
+    "local5",
+    "local6",
+    "local7",
 ];
 const SEVERITIES: [&str; 8] =
     ["emergency", "alert", "critical", "error", "warning", "notice", "informational", "debug"];
@@ -226,7 +246,8 @@ fn structured_data<'a>(text: &'a str, event: &mut Event) -> Option<&'a str> {
         while let Some(parameter) = inner.strip_prefix(' ') {
             let (name, value) = parameter.split_once("=\"")?;
             let (value, after) = quoted(value)?;
-            event.set(Name::from(format!("log.syslog.structured_data.{id}.{name}").as_str()), value);
+            event
+                .set(Name::from(format!("log.syslog.structured_data.{id}.{name}").as_str()), value);
             inner = after;
         }
         rest = inner.strip_prefix(']')?;
@@ -276,7 +297,11 @@ mod tests {
         ] {
             let event = read(line);
             assert_eq!(event.text(fields::PROCESS_NAME), process, "{line}");
-            assert_eq!(event.get(fields::PROCESS_PID).and_then(crate::Value::as_int), pid, "{line}");
+            assert_eq!(
+                event.get(fields::PROCESS_PID).and_then(crate::Value::as_int),
+                pid,
+                "{line}"
+            );
             assert_eq!(event.message(), message, "{line}");
         }
     }

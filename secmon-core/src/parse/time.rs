@@ -2,7 +2,10 @@
 
 use std::str::FromStr;
 
-use chrono::{DateTime, Datelike, FixedOffset, LocalResult, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc};
+use chrono::{
+    DateTime, Datelike, FixedOffset, LocalResult, NaiveDate, NaiveDateTime, TimeDelta, TimeZone,
+    Utc,
+};
 
 use crate::event::Value;
 use crate::{Error, Result};
@@ -167,9 +170,7 @@ pub(crate) fn bsd(text: &str, cx: &Context) -> Option<Stamp> {
     }
     let (clock, end) = clock(bytes, at)?;
     let time = match year {
-        Some(year) => {
-            cx.zone.instant(clock.on(NaiveDate::from_ymd_opt(year, month, day)?)?)
-        }
+        Some(year) => cx.zone.instant(clock.on(NaiveDate::from_ymd_opt(year, month, day)?)?),
         None => yearless(month, day, clock, cx)?,
     };
     Some(Stamp { time, offset: None, length: end })
@@ -280,7 +281,8 @@ impl Clock {
     /// The time of day on a date; the leap second 60 is the first of the next minute.
     fn on(self, date: NaiveDate) -> Option<NaiveDateTime> {
         let leap = u32::from(self.second == 60);
-        let time = date.and_hms_micro_opt(self.hour, self.minute, self.second - leap, self.micro)?;
+        let time =
+            date.and_hms_micro_opt(self.hour, self.minute, self.second - leap, self.micro)?;
         Some(if leap == 1 { time + TimeDelta::seconds(1) } else { time })
     }
 }

@@ -61,7 +61,8 @@ pub fn select(wanted: &[String]) -> Result<Vec<Box<dyn Probe>>> {
             known: names().collect::<Vec<_>>().join(", "),
         });
     }
-    let chosen = BUILTIN.iter().filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|w| w == name));
+    let chosen =
+        BUILTIN.iter().filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|w| w == name));
     Ok(chosen.map(|(_, build)| build()).collect())
 }
 

@@ -23,13 +23,16 @@ pub(super) fn push_failure(event: &Event, out: &mut Signals) {
 
 /// The group of a failed attempt, if the event is one, and its value.
 fn failure(event: &Event) -> (Option<Group>, Option<Value>) {
-    if !matches!(event.action(), Some("ssh_login" | "login")) || event.outcome() != Some("failure") {
+    if !matches!(event.action(), Some("ssh_login" | "login")) || event.outcome() != Some("failure")
+    {
         return (None, None);
     }
     let kind = match event.text(fields::SSH_EVENT) {
         None => None,
         Some("Invalid") => Some("invalid"),
-        Some("Failed") if event.text(fields::SSH_METHOD).is_none_or(|method| method == "password") => {
+        Some("Failed")
+            if event.text(fields::SSH_METHOD).is_none_or(|method| method == "password") =>
+        {
             Some("failed")
         }
         Some(_) => return (None, None),

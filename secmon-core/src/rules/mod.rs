@@ -14,8 +14,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::erased::{Build, build};
 pub(crate) use self::erased::{AnyRule, Counter, erase};
+use self::erased::{Build, build};
 use crate::event::{Event, Field, Level, Value};
 pub use crate::group::Group;
 pub use crate::window::{DistinctWindows, Windows};
@@ -109,13 +109,8 @@ pub struct About {
 
 impl About {
     /// Of a kind that says nothing: its title is its name.
-    pub const UNKNOWN: Self = Self {
-        title: "",
-        level: Level::Medium,
-        technique: "",
-        description: "",
-        advice: "",
-    };
+    pub const UNKNOWN: Self =
+        Self { title: "", level: Level::Medium, technique: "", description: "", advice: "" };
 }
 
 /// A stateless answer of a rule to one event: this counts, in this group, with this weight.
@@ -153,7 +148,13 @@ pub struct Signals {
 
 impl Signals {
     pub(crate) fn of(event: &Event) -> Self {
-        Self { time: event.time, repeats: event.repeats(), rule: 0, failure: None, found: Vec::new() }
+        Self {
+            time: event.time,
+            repeats: event.repeats(),
+            rule: 0,
+            failure: None,
+            found: Vec::new(),
+        }
     }
 
     /// Sets the rule that pushes from now on.

@@ -232,7 +232,8 @@ impl<'a> Strict<'a> {
             }
             _ => {
                 let rest = self.text.get(self.at..).unwrap_or_default();
-                let literal = ["true", "false", "null"].into_iter().find(|word| rest.starts_with(word));
+                let literal =
+                    ["true", "false", "null"].into_iter().find(|word| rest.starts_with(word));
                 self.at += literal.ok_or_else(|| self.error("a value expected"))?.len();
                 Ok(())
             }
@@ -265,10 +266,10 @@ impl<'a> Strict<'a> {
             Some(b'"' | b'\\' | b'b' | b't' | b'n' | b'f' | b'r') => Ok(()),
             Some(b'u') => {
                 let digits = self.text.get(self.at..self.at + 4).unwrap_or_default();
-                let control = u32::from_str_radix(digits, 16).is_ok_and(|code| {
-                    code < 0x20 && !matches!(code, 8 | 9 | 10 | 12 | 13)
-                });
-                let lower = !digits.bytes().any(|digit| digit.is_ascii_uppercase() || digit == b'+');
+                let control = u32::from_str_radix(digits, 16)
+                    .is_ok_and(|code| code < 0x20 && !matches!(code, 8 | 9 | 10 | 12 | 13));
+                let lower =
+                    !digits.bytes().any(|digit| digit.is_ascii_uppercase() || digit == b'+');
                 self.at += 4;
                 if control && lower { Ok(()) } else { Err(self.error("escape not canonical")) }
             }
@@ -358,7 +359,8 @@ pub(crate) fn decode(body: &[u8]) -> Option<Event> {
         }
     }
     for name in ["product", "category", "service"] {
-        let names = object.get("src").and_then(|src| src.get(name)).and_then(|names| names.as_array());
+        let names =
+            object.get("src").and_then(|src| src.get(name)).and_then(|names| names.as_array());
         if let (Some(names), Some(dimension)) = (names, event.sources.dimension(name)) {
             let names = names.iter().filter_map(|name| name.as_str());
             *dimension = names.map(|name| name.to_owned().into()).collect();
@@ -383,8 +385,13 @@ mod tests {
 
     fn body(event: &Event) -> String {
         let mut out = String::new();
-        let envelope =
-            Envelope { origin: "c/0a", seq: 7, at: 1_700_000_000_000_000, id: 5, category: "event" };
+        let envelope = Envelope {
+            origin: "c/0a",
+            seq: 7,
+            at: 1_700_000_000_000_000,
+            id: 5,
+            category: "event",
+        };
         encode(&envelope, event, &mut out);
         out
     }
@@ -409,9 +416,17 @@ mod tests {
     #[test]
     fn what_is_not_canonical_is_refused() {
         for wrong in [
-            r#"{"v":1, "w":1}"#, r#"{"v":1,"a":1}"#, r#"{"v":1,"v":1}"#, r#"{"a":1.5,"v":1}"#,
-            r#"{"a":01,"v":1}"#, r#"{"a":"\/","v":1}"#, r#"{"a":"\u001B","v":1}"#,
-            r#"{"a":"\u0041","v":1}"#, r#"{"a":9007199254740992,"v":1}"#, r#"{"v":2}"#, r#"{"v":1}x"#,
+            r#"{"v":1, "w":1}"#,
+            r#"{"v":1,"a":1}"#,
+            r#"{"v":1,"v":1}"#,
+            r#"{"a":1.5,"v":1}"#,
+            r#"{"a":01,"v":1}"#,
+            r#"{"a":"\/","v":1}"#,
+            r#"{"a":"\u001B","v":1}"#,
+            r#"{"a":"\u0041","v":1}"#,
+            r#"{"a":9007199254740992,"v":1}"#,
+            r#"{"v":2}"#,
+            r#"{"v":1}x"#,
             r#"{"a":-0,"v":1}"#,
         ] {
             assert!(Body::parse(wrong.as_bytes()).is_err(), "{wrong}");

@@ -124,7 +124,8 @@ impl Note {
         if origin.is_empty() || number.to_string() != size {
             return Err(wrong("empty origin, or a size with leading zeros"));
         }
-        let signatures = signatures.strip_suffix('\n').ok_or_else(|| wrong("no newline at the end"))?;
+        let signatures =
+            signatures.strip_suffix('\n').ok_or_else(|| wrong("no newline at the end"))?;
         let signatures = signatures.split('\n').map(|line| {
             let (name, signature) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
             Some((name.to_owned(), BASE64.decode(signature).ok()?))

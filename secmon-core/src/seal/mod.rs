@@ -12,8 +12,8 @@ mod verify;
 
 use ed25519_dalek::SigningKey;
 
-pub(crate) use self::body::{Envelope, decode, encode, expires, fits};
 pub use self::body::MOST_BODY;
+pub(crate) use self::body::{Envelope, decode, encode, expires, fits};
 use self::chain::{MacKey, first_mac};
 pub use self::checkpoint::{Checkpoint, Note, Vkey};
 pub use self::keys::{KeyFile, StreamKeys};
@@ -130,7 +130,10 @@ fn check_origin(origin: &str) -> Result<()> {
     if wrong {
         return Err(Error::Malformed {
             what: "origin",
-            reason: format!("`{}` is empty, too long, or holds a blank or `+`", origin.escape_debug()),
+            reason: format!(
+                "`{}` is empty, too long, or holds a blank or `+`",
+                origin.escape_debug()
+            ),
         });
     }
     Ok(())

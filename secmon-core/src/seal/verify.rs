@@ -224,7 +224,11 @@ impl Verifier {
             // The stored MAC goes on the chain: one bad record does not spoil those behind it.
             *last = record.mac.try_into().unwrap_or(mac);
             if mac != record.mac {
-                self.report(Flaw::BadMac, record.seq, "the MAC does not fit the record and those before");
+                self.report(
+                    Flaw::BadMac,
+                    record.seq,
+                    "the MAC does not fit the record and those before",
+                );
             }
         }
         self.last_mac = record.mac.try_into().ok();
@@ -271,7 +275,11 @@ impl Verifier {
         if let Some(columns) = record.columns
             && let Some(column) = differing(&body, &columns)
         {
-            self.report(Flaw::ColumnMismatch, seq, &format!("column `{column}` differs from the body"));
+            self.report(
+                Flaw::ColumnMismatch,
+                seq,
+                &format!("column `{column}` differs from the body"),
+            );
         }
     }
 
@@ -283,32 +291,31 @@ impl Verifier {
             self.report(Flaw::Missing, size, &format!("a checkpoint covers {seq} records"));
             return;
         }
-        let note = match Note::parse(&checkpoint.note) {
-            Ok(note) => note,
-            Err(error) => {
-                self.report(Flaw::Malformed, seq, &error.to_string());
-                return;
-            }
-        };
+        match Note::parse(&checkpoint.note) {
+            Err(error) => self.report(Flaw::Malformed, seq, &error.to_string()),
+            Ok(note) => self.check_note(checkpoint, &note),
+        }
+        self.check_seal(checkpoint);
+        self.last_size = size;
+    }
+
+    fn check_note(&mut self, checkpoint: &Checkpoint, note: &Note) {
+        let size = checkpoint.size;
         if !note.is_signed_by(&self.vkey) {
-            self.report(Flaw::BadSignature, seq, "no signature of the stream's key verifies");
-        } else if note.origin != self.vkey.name() || note.size != checkpoint.size {
-            self.report(Flaw::ColumnMismatch, seq, "the note speaks of another stream or size");
+            self.report(Flaw::BadSignature, size, "no signature of the stream's key verifies");
+        } else if note.origin != self.vkey.name() || note.size != size {
+            self.report(Flaw::ColumnMismatch, size, "the note speaks of another stream or size");
         } else if note.root == self.tree.root() {
             self.verdict.checkpoints += 1;
             self.verdict.covered = size;
             self.explained = false;
             self.blame_tiles();
         } else if !self.explained {
-            let from = self.verdict.covered;
-            self.report(
-                Flaw::Altered,
-                from,
-                &format!("one of the records {from} to {} is not the one that was sealed", size.max(1) - 1),
-            );
+            let (from, last) = (self.verdict.covered, size.max(1) - 1);
+            let detail =
+                format!("one of the records {from} to {last} is not the one that was sealed");
+            self.report(Flaw::Altered, from, &detail);
         }
-        self.check_seal(checkpoint);
-        self.last_size = size;
     }
 
     fn check_seal(&mut self, checkpoint: &Checkpoint) {
@@ -339,25 +346,37 @@ impl Verifier {
                 self.blame_tiles();
             } else if !self.explained {
                 let from = self.verdict.covered;
-                self.report(Flaw::Altered, from, "the stream's root differs from that of its records");
+                self.report(
+                    Flaw::Altered,
+                    from,
+                    "the stream's root differs from that of its records",
+                );
             }
             if claimed == size && self.last_mac.is_some_and(|last| last != head.last_mac) {
                 let last = size.saturating_sub(1);
-                self.report(Flaw::BadMac, last, "the stream's last MAC is not that of its last record");
+                self.report(
+                    Flaw::BadMac,
+                    last,
+                    "the stream's last MAC is not that of its last record",
+                );
             }
             if self.verdict.is_ok() && size > 0 && head.last_at != self.last_at {
                 let detail = "the stream's last sealing time is not that of its last record";
                 self.report(Flaw::ColumnMismatch, size - 1, detail);
             }
             if head.mac_epoch != self.epoch {
-                let detail = format!("the stream is in epoch {}, its checkpoints end {}", head.mac_epoch, self.epoch);
+                let detail = format!(
+                    "the stream is in epoch {}, its checkpoints end {}",
+                    head.mac_epoch, self.epoch
+                );
                 self.report(Flaw::BadSeal, size, &detail);
             }
         }
         if let Some(keys) = keys
             && (keys.size > size || keys.mac_epoch > self.epoch)
         {
-            let detail = format!("the key file has seen record {}, epoch {}", keys.size, keys.mac_epoch);
+            let detail =
+                format!("the key file has seen record {}, epoch {}", keys.size, keys.mac_epoch);
             self.report(Flaw::Rollback, size, &detail);
         }
         self.verdict

@@ -5,9 +5,9 @@ use std::io::IsTerminal as _;
 use chrono::{DateTime, Utc};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use secmon_core::Prepared;
 use secmon_core::Ruleset;
 use secmon_core::parse::{Context, LineFormat, Zone};
-use secmon_core::Prepared;
 use secmon_http::clock::now;
 use secmon_http::input::Lines;
 
@@ -59,7 +59,8 @@ impl LineArgs {
             let reference = fixed.unwrap_or_else(now);
             let cx = Context { reference, zone: self.timezone };
             let line = lines.next_line();
-            let line = line.map_err(|error| format!("cannot read `{file}` behind line {number}: {error}"))?;
+            let line = line
+                .map_err(|error| format!("cannot read `{file}` behind line {number}: {error}"))?;
             let Some(line) = line else { break };
             number += 1;
             if number <= skip {
@@ -86,7 +87,8 @@ pub(super) fn progress(size: Option<u64>) -> ProgressBar {
     match size {
         Some(size) if std::io::stderr().is_terminal() && size > 1 << 20 => {
             let style = "{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
-            let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
+            let style = ProgressStyle::with_template(style)
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::new(size).with_style(style)
         }
         _ => ProgressBar::hidden(),

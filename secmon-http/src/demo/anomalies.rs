@@ -40,14 +40,28 @@ fn brute_force(end: DateTime<Utc>, lines: &mut Lines) {
     for attempt in 0..6 {
         let time = start + TimeDelta::seconds(attempt * 20);
         if attempt % 2 == 0 {
-            lines.says(time, host, "sshd", &format!("Invalid user admin{attempt} from {from} port 5{attempt}022"));
-            let message = format!("Failed password for invalid user admin{attempt} from {from} port 5{attempt}022 ssh2");
+            lines.says(
+                time,
+                host,
+                "sshd",
+                &format!("Invalid user admin{attempt} from {from} port 5{attempt}022"),
+            );
+            let message = format!(
+                "Failed password for invalid user admin{attempt} from {from} port 5{attempt}022 ssh2"
+            );
             lines.says(time, host, "sshd", &message);
         } else {
-            lines.says(time, host, "sshd", &format!("Failed password for root from {from} port 5{attempt}022 ssh2"));
+            lines.says(
+                time,
+                host,
+                "sshd",
+                &format!("Failed password for root from {from} port 5{attempt}022 ssh2"),
+            );
         }
     }
-    let folded = format!("message repeated 2 times: [ Failed password for root from {from} port 55022 ssh2]");
+    let folded = format!(
+        "message repeated 2 times: [ Failed password for root from {from} port 55022 ssh2]"
+    );
     lines.says(start + TimeDelta::seconds(125), host, "sshd", &folded);
 }
 

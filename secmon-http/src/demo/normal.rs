@@ -74,7 +74,11 @@ fn mistake(end: DateTime<Utc>, number: usize, host: Host, lines: &mut Lines) -> 
 
 fn sudo(time: DateTime<Utc>, host: Host, random: &mut Random, lines: &mut Lines) {
     let (_, user) = user(random);
-    let command = random.pick(&["/usr/bin/systemctl restart nginx", "/usr/bin/apt-get update", "/bin/journalctl -e"]);
+    let command = random.pick(&[
+        "/usr/bin/systemctl restart nginx",
+        "/usr/bin/apt-get update",
+        "/bin/journalctl -e",
+    ]);
     let message = format!("{user} : TTY=pts/0 ; PWD=/home/{user} ; USER=root ; COMMAND={command}");
     lines.says(time, host, "sudo", &message);
 }
@@ -90,7 +94,14 @@ fn web(time: DateTime<Utc>, random: &mut Random, lines: &mut Lines) {
         1 => format!("203.0.113.{}", 1 + random.below(250)),
         _ => format!("2001:db8::{:x}", 1 + random.below(60_000)),
     };
-    let path = random.pick(&["/", "/index.html", "/style.css", "/about", "/api/items?page=2", "/img/logo.svg"]);
+    let path = random.pick(&[
+        "/",
+        "/index.html",
+        "/style.css",
+        "/about",
+        "/api/items?page=2",
+        "/img/logo.svg",
+    ]);
     let status = random.pick(&["200", "200", "200", "304", "404"]);
     let line = format!(
         "{visitor} - - [{}] \"GET {path} HTTP/1.1\" {status} {} \"-\" \"Mozilla/5.0\"",
@@ -102,7 +113,8 @@ fn web(time: DateTime<Utc>, random: &mut Random, lines: &mut Lines) {
 
 fn metrics(time: DateTime<Utc>, host: Host, random: &mut Random, lines: &mut Lines) {
     #[expect(clippy::cast_precision_loss, reason = "below 10,000")]
-    let percent = |random: &mut Random, from: f64, range: usize| from + random.below(range) as f64 / 100.0;
+    let percent =
+        |random: &mut Random, from: f64, range: usize| from + random.below(range) as f64 / 100.0;
     let values =
         [percent(random, 3.0, 6_000), percent(random, 30.0, 2_000), percent(random, 40.0, 500)];
     lines.metrics(time, &host.name(), values);
@@ -116,7 +128,13 @@ fn blocked(time: DateTime<Utc>, host: Host, random: &mut Random, lines: &mut Lin
 }
 
 /// A packet that a firewall blocked.
-pub(super) fn firewall(time: DateTime<Utc>, host: Host, source: &str, port: usize, lines: &mut Lines) {
+pub(super) fn firewall(
+    time: DateTime<Utc>,
+    host: Host,
+    source: &str,
+    port: usize,
+    lines: &mut Lines,
+) {
     let message = format!(
         "[UFW BLOCK] IN=eth0 OUT= MAC=52:54:00:12:34:56:52:54:00:65:43:21:08:00 SRC={source} DST=192.0.2.10 \
          LEN=40 TOS=0x00 PREC=0x00 TTL=244 ID=54321 PROTO=TCP SPT=40213 DPT={port} WINDOW=1024 RES=0x00 SYN URGP=0"

@@ -27,7 +27,9 @@ pub(super) async fn run(app: App) {
     let config = &app.0.config.follow;
     let mut files = config.files.clone();
     if config.auto {
-        files.extend(AUTH_LOGS.map(PathBuf::from).into_iter().filter(|path| File::open(path).is_ok()));
+        files.extend(
+            AUTH_LOGS.map(PathBuf::from).into_iter().filter(|path| File::open(path).is_ok()),
+        );
     }
     let mut following = tokio::task::JoinSet::new();
     for path in files {
@@ -41,7 +43,8 @@ async fn follow(app: App, path: PathBuf) {
     let mut said = String::new();
     loop {
         let zone = app.0.config.timezone.unwrap_or_else(system_zone);
-        let (store, from, cx) = (app.0.store.clone(), path.clone(), Context { zone, ..app.context() });
+        let (store, from, cx) =
+            (app.0.store.clone(), path.clone(), Context { zone, ..app.context() });
         let ruleset = app.0.ruleset.clone();
         let read = tokio::task::spawn_blocking(move || -> Result<Request, String> {
             let chunk = read(&store, &from)?;
@@ -105,7 +108,9 @@ fn read(store: &Store, path: &Path) -> Result<Chunk, String> {
         position: 0,
         lines: 0,
     });
-    if size < position.position || fingerprint(&mut file, position.head).map_err(failed)? != position.fingerprint {
+    if size < position.position
+        || fingerprint(&mut file, position.head).map_err(failed)? != position.fingerprint
+    {
         // Rotated or truncated: another file under the name begins at its beginning.
         position.position = 0;
     }

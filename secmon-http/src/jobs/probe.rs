@@ -37,6 +37,7 @@ pub(super) async fn run(app: App) {
 async fn read(
     mut probes: Vec<Box<dyn Probe>>,
 ) -> Option<(secmon_core::Event, Vec<Box<dyn Probe>>)> {
-    let round = tokio::task::spawn_blocking(move || (round(&mut probes, &host_name(), now()), probes));
+    let round =
+        tokio::task::spawn_blocking(move || (round(&mut probes, &host_name(), now()), probes));
     round.await.ok()
 }

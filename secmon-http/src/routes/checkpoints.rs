@@ -18,7 +18,8 @@ pub(crate) fn routes() -> Router<App> {
 async fn list(_: Reader, State(app): State<App>, mut params: Params) -> Result<Json<Value>, Error> {
     let (limit, page) = (params.limit(100)?, params.take("page"));
     params.done()?;
-    let page = with_store(&app.0.store, move |store| store.checkpoints(limit, page.as_deref())).await?;
+    let page =
+        with_store(&app.0.store, move |store| store.checkpoints(limit, page.as_deref())).await?;
     let checkpoints = page.rows.iter().map(|(stream, row)| {
         json!({
             "stream": stream.id(),

@@ -18,7 +18,8 @@ pub(crate) fn routes() -> Router<App> {
 async fn list(_: Reader, State(app): State<App>, mut params: Params) -> Result<Json<Value>, Error> {
     let (limit, page) = (params.limit(100)?, params.take("page"));
     params.done()?;
-    let page = with_store(&app.0.store, move |store| store.detections(limit, page.as_deref())).await?;
+    let page =
+        with_store(&app.0.store, move |store| store.detections(limit, page.as_deref())).await?;
     let detections = page.rows.iter().map(|row| {
         json!({
             "id": row.id,

@@ -39,10 +39,16 @@ async fn take(
     let key = match headers.get("idempotency-key").map(|key| key.to_str()) {
         None => None,
         Some(Ok(key)) if !key.is_empty() && key.len() <= 255 => Some(key.to_owned()),
-        Some(_) => return Err(Error::bad_request("`Idempotency-Key` must be 1 to 255 characters of ASCII")),
+        Some(_) => {
+            return Err(Error::bad_request(
+                "`Idempotency-Key` must be 1 to 255 characters of ASCII",
+            ));
+        }
     };
     // Whoever says that it is text sends lines, whatever the first one looks like.
-    let text = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    let text = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
     let format = format.or_else(|| text.then_some(LineFormat::Detect));
     let compressed = headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
     let ruleset = app.0.ruleset.clone();
@@ -60,8 +66,12 @@ async fn take(
         .collect();
     let accepted = events.len() - rejected.len();
     if accepted == 0 {
-        let why = rejected.first().and_then(|first| first.get("error")).and_then(|why| why.as_str());
-        let why = why.map_or_else(|| "the body holds no event".into(), |why| format!("no line of the body can be read; the first: {why}"));
+        let why =
+            rejected.first().and_then(|first| first.get("error")).and_then(|why| why.as_str());
+        let why = why.map_or_else(
+            || "the body holds no event".into(),
+            |why| format!("no line of the body can be read; the first: {why}"),
+        );
         return Err(Error::unprocessable(why));
     }
     let request = Request {
@@ -103,14 +113,18 @@ fn prepare(
 ) -> Result<Vec<(usize, Prepared)>, Error> {
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
     if let Some(format) = format {
-        return Ok(lines(body).map(|(at, line)| (at, ruleset.prepare_bytes(line, format, cx))).collect());
+        return Ok(lines(body)
+            .map(|(at, line)| (at, ruleset.prepare_bytes(line, format, cx)))
+            .collect());
     }
     match body.trim_ascii_start().first() {
         Some(b'[') => array(ruleset, body, cx),
         Some(b'{') => Ok(objects(ruleset, body, cx)),
         _ => {
             let detect = LineFormat::Detect;
-            Ok(lines(body).map(|(at, line)| (at, ruleset.prepare_bytes(line, detect, cx))).collect())
+            Ok(lines(body)
+                .map(|(at, line)| (at, ruleset.prepare_bytes(line, detect, cx)))
+                .collect())
         }
     }
 }

@@ -46,13 +46,18 @@ async fn list(_: Reader, State(app): State<App>, mut params: Params) -> Result<J
     Ok(Json(answer.await?))
 }
 
-async fn history(_: Reader, State(app): State<App>, mut params: Params) -> Result<Json<Value>, Error> {
+async fn history(
+    _: Reader,
+    State(app): State<App>,
+    mut params: Params,
+) -> Result<Json<Value>, Error> {
     let missing = |name: &str| Error::bad_request(format!("`{name}` is missing"));
     let host = params.take("host.name").ok_or_else(|| missing("host.name"))?;
     let metric = params.take("metric").ok_or_else(|| missing("metric"))?;
     let since = params.time("since")?.unwrap_or_else(|| now() - TimeDelta::hours(24));
     params.done()?;
-    let rounds = with_store(&app.0.store, move |store| rounds(store, &host, since, MOST_POINTS)).await?;
+    let rounds =
+        with_store(&app.0.store, move |store| rounds(store, &host, since, MOST_POINTS)).await?;
     let point = |event: &Event| {
         let value = event.find(&metric)?.as_number().filter(|number| number.is_finite())?;
         Some(json!({"time": rfc3339(event.time), "value": value}))
@@ -63,7 +68,12 @@ async fn history(_: Reader, State(app): State<App>, mut params: Params) -> Resul
 }
 
 /// The last metric events of a host, the newest first.
-fn rounds(store: &Store, host: &str, since: DateTime<Utc>, limit: usize) -> secmon_store::Result<Vec<Event>> {
+fn rounds(
+    store: &Store,
+    host: &str,
+    since: DateTime<Utc>,
+    limit: usize,
+) -> secmon_store::Result<Vec<Event>> {
     let mut query = RecordQuery::default()
         .since(since)
         .field("host.name", host)

@@ -38,7 +38,9 @@ pub(crate) fn router(app: &App) -> Router {
         .merge(session::routes())
         .merge(stats::routes())
         .fallback(|| async { Error::not_found("this path") })
-        .method_not_allowed_fallback(|| async { Error::bad_request("this path takes another method") });
+        .method_not_allowed_fallback(|| async {
+            Error::bad_request("this path takes another method")
+        });
     Router::new()
         .nest("/api/v1", api)
         .merge(health::routes())
@@ -90,7 +92,9 @@ impl Params {
         // A `+` in a query string that was not encoded arrives as a blank.
         let time = DateTime::parse_from_rfc3339(&text.replace(' ', "+"));
         let time = time.map_err(|_| {
-            Error::bad_request(format!("`{name}={text}` is no RFC 3339 time such as 2026-11-20T12:00:00Z"))
+            Error::bad_request(format!(
+                "`{name}={text}` is no RFC 3339 time such as 2026-11-20T12:00:00Z"
+            ))
         })?;
         Ok(Some(time.to_utc()))
     }
@@ -98,7 +102,9 @@ impl Params {
     pub(crate) fn limit(&mut self, default: usize) -> Result<usize, Error> {
         let Some(text) = self.take("limit") else { return Ok(default) };
         let limit = text.parse().ok().filter(|limit| (1..=1_000).contains(limit));
-        limit.ok_or_else(|| Error::bad_request(format!("`limit={text}` is not a number from 1 to 1000")))
+        limit.ok_or_else(|| {
+            Error::bad_request(format!("`limit={text}` is not a number from 1 to 1000"))
+        })
     }
 
     pub(crate) fn level(&mut self, name: &str) -> Result<Option<secmon_core::Level>, Error> {
@@ -127,7 +133,8 @@ impl<S: Send + Sync> axum::extract::FromRequestParts<S> for Params {
         parts: &mut axum::http::request::Parts,
         state: &S,
     ) -> Result<Self, Error> {
-        let query = axum::extract::Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
+        let query =
+            axum::extract::Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
         let pairs = query.map_err(|error| Error::bad_request(error.body_text()))?;
         Self::new(pairs.0)
     }

@@ -16,9 +16,7 @@ use crate::clock::now;
 use crate::error::Error;
 
 pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/session", get(show).post(begin).delete(end))
-        .route("/setup", post(setup))
+    Router::new().route("/session", get(show).post(begin).delete(end)).route("/setup", post(setup))
 }
 
 #[derive(Deserialize)]
@@ -70,7 +68,11 @@ async fn setup(
     Ok((StatusCode::CREATED, [(header::SET_COOKIE, cookie)], Json(body)))
 }
 
-async fn end(_: Known, State(app): State<App>, headers: HeaderMap) -> Result<impl IntoResponse, Error> {
+async fn end(
+    _: Known,
+    State(app): State<App>,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, Error> {
     if let Some(secret) = session(&headers) {
         with_store(&app.0.store, move |store| store.end_session(&secret)).await?;
     }
@@ -78,6 +80,7 @@ async fn end(_: Known, State(app): State<App>, headers: HeaderMap) -> Result<imp
 }
 
 async fn cookie(app: &App, identity: Identity) -> Result<String, Error> {
-    let secret = with_store(&app.0.store, move |store| store.create_session(&identity, now())).await?;
+    let secret =
+        with_store(&app.0.store, move |store| store.create_session(&identity, now())).await?;
     Ok(set_cookie(secret.expose()))
 }

@@ -20,7 +20,11 @@ pub(crate) fn routes() -> Router<App> {
         .route("/stats/totals", get(totals))
 }
 
-async fn outcomes(_: Reader, State(app): State<App>, mut params: Params) -> Result<Json<Value>, Error> {
+async fn outcomes(
+    _: Reader,
+    State(app): State<App>,
+    mut params: Params,
+) -> Result<Json<Value>, Error> {
     let since = params.time("since")?;
     params.done()?;
     let rows = with_store(&app.0.store, move |store| {
@@ -38,7 +42,11 @@ async fn outcomes(_: Reader, State(app): State<App>, mut params: Params) -> Resu
     Ok(Json(json!({"outcomes": rows.await?})))
 }
 
-async fn hours(_: Reader, State(app): State<App>, mut params: Params) -> Result<Json<Value>, Error> {
+async fn hours(
+    _: Reader,
+    State(app): State<App>,
+    mut params: Params,
+) -> Result<Json<Value>, Error> {
     let since = params.time("since")?;
     params.done()?;
     let rows = with_store(&app.0.store, move |store| store.hours(since)).await?;
@@ -54,7 +62,8 @@ async fn top(_: Reader, State(app): State<App>, mut params: Params) -> Result<Js
     };
     let (since, limit) = (params.time("since")?, params.limit(10)?);
     params.done()?;
-    let rows = with_store(&app.0.store, move |store| store.top(&field, failing, since, limit)).await?;
+    let rows =
+        with_store(&app.0.store, move |store| store.top(&field, failing, since, limit)).await?;
     Ok(Json(json!({"top": rows})))
 }
 
