@@ -48,7 +48,8 @@ async fn lines_objects_arrays_and_gzip_are_taken() {
         encoder.stdin.take().unwrap().write_all(FAILED.as_bytes()).unwrap();
         encoder.wait_with_output().unwrap().stdout
     };
-    let cases: [(&str, &[(&str, &str)], Vec<u8>, u64); 7] = [
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Vec<u8>, u64);
+    let cases: [Case<'_>; 7] = [
         ("/api/v1/events", &[], object.into(), 1),
         ("/api/v1/events", &[], pretty.into(), 1),
         ("/api/v1/events", &[], format!("\u{feff}{object}\r\n\r\n{object}\n").into(), 2),

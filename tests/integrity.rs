@@ -395,7 +395,7 @@ fn what_does_not_fit_a_body_is_kept_by_its_head_and_hash() {
         let records = sealed(&rules, vec![rules.prepare(&line, LineFormat::Detect, &cx)]);
         let event = event_of(records[0].body.as_bytes()).unwrap();
         assert_eq!(event.find("event.kind"), Some(&"pipeline_error".into()), "{:.40}", line);
-        assert_eq!(event.find("event.original.length").and_then(Value::as_int).is_some(), true);
+        assert!(event.find("event.original.length").and_then(Value::as_int).is_some());
         assert!(event.message().len() <= 32 * 1024);
     }
 }

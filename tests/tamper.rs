@@ -785,7 +785,7 @@ fn any_mix_of_changes_is_found() {
         )),
         (0..target.size).prop_map(|seq| format!("UPDATE records SET body = substr(body, 1, length(body) - 1) WHERE seq = {seq}")),
         (0..target.size).prop_map(|seq| format!("UPDATE records SET body = body || ' ' WHERE seq = {seq}")),
-        (0..target.size, -3..3_i64).prop_filter("moved", |(_, by)| *by != 0).prop_map(|(seq, by)| format!("{}", renumber(seq, by).replace("UPDATE records", "UPDATE OR REPLACE records"))),
+        (0..target.size, -3..3_i64).prop_filter("moved", |(_, by)| *by != 0).prop_map(|(seq, by)| renumber(seq, by).replace("UPDATE records", "UPDATE OR REPLACE records")),
     ];
     let config = ProptestConfig { cases: 60, failure_persistence: None, ..Default::default() };
     proptest!(config, |(changes in prop::collection::vec(change, 1..4))| {

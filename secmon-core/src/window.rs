@@ -322,7 +322,7 @@ mod tests {
     #[test]
     fn distinct_values_are_counted_once() {
         let mut windows = DistinctWindows::default();
-        let within = Duration::from_secs(60);
+        let within = Duration::from_mins(1);
         let mut add = |second, port: i64| {
             let signal = Signal { value: Some(Value::Int(port)), ..signal(second, "a") };
             windows.add(&signal, within, 3)
@@ -336,7 +336,7 @@ mod tests {
     fn a_million_groups_stay_within_the_budget() {
         let mut windows = Windows::default();
         for number in 0..200_000 {
-            windows.add(&signal(number, &number.to_string()), Duration::from_secs(600), 5);
+            windows.add(&signal(number, &number.to_string()), Duration::from_mins(10), 5);
             assert!(windows.groups.bytes <= BUDGET);
         }
         assert!(windows.evicted() > 0);

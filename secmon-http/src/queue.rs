@@ -226,7 +226,7 @@ impl Loop {
         answer.map_err(|error| {
             match &error {
                 secmon_store::Error::Busy { reason } => {
-                    tracing::warn!("the store is busy: {reason}")
+                    tracing::warn!("the store is busy: {reason}");
                 }
                 error => {
                     tracing::error!(%error, "the writer is opened again: {error}");

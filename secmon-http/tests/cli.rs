@@ -1,5 +1,7 @@
 //! The command line, from outside.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

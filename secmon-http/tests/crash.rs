@@ -1,5 +1,7 @@
 //! `kill -9` of the service under load: nothing that was acknowledged is lost or doubled.
 
+#![expect(clippy::format_collect, clippy::panic, clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -63,7 +65,7 @@ fn write(
     let mut numbers = Vec::new();
     for batch in 0_u64.. {
         let events: Vec<u64> =
-            (0..1 + batch % 40).map(|at| (writer << 40) | (batch << 8) | at).collect();
+            (0..=batch % 40).map(|at| (writer << 40) | (batch << 8) | at).collect();
         let body: String =
             events.iter().map(|number| format!("{{\"number\":{number}}}\n")).collect();
         loop {

@@ -1,5 +1,7 @@
 //! The demo's promise: the normal part yields no incident, each anomaly just its own.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};

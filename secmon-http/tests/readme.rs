@@ -1,5 +1,7 @@
 //! The README's commands run as they stand.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 

@@ -299,8 +299,7 @@ impl Walk<'_> {
             checkpoints::mac,
             diesel::dsl::sql::<diesel::sql_types::Binary>("CAST(note AS BLOB)"),
         );
-        let rows: Vec<(i64, i64, Vec<u8>, Vec<u8>)> =
-            on!(db, c => query.select(columns).load(c))?;
+        let rows: Vec<(i64, i64, Vec<u8>, Vec<u8>)> = on!(db, c => query.select(columns).load(c))?;
         let row = |(size, epoch, mac, note): (_, _, _, Vec<u8>)| CheckpointRow {
             stream_no: no,
             size,

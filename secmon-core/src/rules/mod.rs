@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use self::address::Cidr;
 pub(crate) use self::erased::{AnyRule, Counter, erase};
 use self::erased::{Build, build};
 use crate::event::{Event, Field, Level, Value};
