@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::upsert::excluded;
 use secmon_core::{Batch, Record};
 
 use crate::connection::{Db, on};
@@ -111,15 +110,28 @@ pub(crate) fn count(db: &mut Db, known: &mut Known, stream_no: i64, batch: &Batc
     let mut rows: Vec<_> = counts.into_iter().collect();
     // The frequent ones first, so that they get the rows there are.
     rows.sort_by_key(|((field, hour, _), count)| (*field, *hour, -count));
+    let mut placed: BTreeMap<(&'static str, i64, String), i64> = BTreeMap::new();
     for ((field, hour, value), count) in rows {
         let value = known.place(db, stream_no, field, hour, value)?;
-        let row = Row { stream_no, hour, field: field.into(), value, count };
-        on!(db, c => diesel::insert_into(rollups::table)
-            .values(&row)
-            .on_conflict((rollups::stream_no, rollups::hour, rollups::field, rollups::value))
-            .do_update()
-            .set(rollups::count.eq(rollups::count + excluded(rollups::count)))
-            .execute(c))?;
+        *placed.entry((field, hour, value)).or_default() += count;
+    }
+    placed.into_iter().try_for_each(|((field, hour, value), count)| {
+        add(db, &Row { stream_no, hour, field: field.into(), value, count })
+    })
+}
+
+/// Adds to a row, made when it is absent: only this writer makes rows of its stream. An upsert would
+/// be parsed anew each time, as Diesel does not keep such statements.
+fn add(db: &mut Db, row: &Row) -> Result<()> {
+    let at = rollups::stream_no
+        .eq(row.stream_no)
+        .and(rollups::hour.eq(row.hour))
+        .and(rollups::field.eq(&row.field))
+        .and(rollups::value.eq(&row.value));
+    let more = rollups::count.eq(rollups::count + row.count);
+    let known = on!(db, c => diesel::update(rollups::table.filter(at)).set(more).execute(c))?;
+    if known == 0 {
+        on!(db, c => diesel::insert_into(rollups::table).values(row).execute(c))?;
     }
     Ok(())
 }
