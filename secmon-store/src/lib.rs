@@ -1,4 +1,4 @@
-//! The durable, verifiable store of [secmon](https://crates.io/crates/secmon-core): all SQL of the
+//! The durable, verifiable store of secmon, over the crate `secmon-core`: all SQL of the
 //! project, one transaction a batch.
 //!
 //! A [`Store`] reads; a [`Writer`] is the only way in. What a `Writer` has acknowledged is durable,
