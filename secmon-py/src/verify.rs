@@ -1,9 +1,8 @@
 //! `secmon.verify`.
 
 use pyo3::prelude::*;
-use secmon_core::seal::Vkey;
+use secmon_core::seal::{Verdict, Vkey};
 use secmon_store::{Store, VerifyOptions};
-use serde_json::json;
 
 use crate::convert::to_python;
 use crate::error::Error;
@@ -23,17 +22,5 @@ pub(crate) fn verify<'py>(
         let options = VerifyOptions { vkeys, ..VerifyOptions::default() };
         Ok::<_, Error>(Store::open_existing(url)?.verify(&options)?)
     })?;
-    let verdicts = verdicts.iter().map(|verdict| {
-        let findings = verdict.findings.iter().map(|finding| {
-            json!({"verdict": finding.flaw.as_str(), "seq": finding.seq, "detail": finding.detail})
-        });
-        json!({
-            "origin": verdict.origin,
-            "ok": verdict.is_ok(),
-            "records": verdict.records,
-            "covered": verdict.covered,
-            "findings": findings.collect::<Vec<_>>(),
-        })
-    });
-    to_python(py, &verdicts.collect())
+    to_python(py, &verdicts.iter().map(Verdict::to_json).collect())
 }

@@ -8,6 +8,7 @@ mod chain;
 mod checkpoint;
 mod keys;
 mod tree;
+mod verdict;
 mod verify;
 
 use ed25519_dalek::SigningKey;
@@ -18,7 +19,8 @@ use self::chain::{MacKey, first_mac};
 pub use self::checkpoint::{Checkpoint, Note, Vkey};
 pub use self::keys::{KeyFile, StreamKeys};
 pub use self::tree::{Tree, leaf_hash, node_hash};
-pub use self::verify::{Columns, Finding, Flaw, Sealed, Verdict, Verifier};
+pub use self::verdict::{Finding, Flaw, Verdict};
+pub use self::verify::{Columns, Sealed, Verifier};
 use crate::{Error, Result};
 
 /// The state of a stream behind its last record.

@@ -1,114 +1,11 @@
 //! Verification of a stream: offline, with the public key alone; with K_0 the MACs too.
 
-use std::fmt;
-
 use super::body::{Body, unescape};
 use super::chain::{MacKey, first_mac};
 use super::checkpoint::{Checkpoint, Note, Vkey};
 use super::tree::{Hash, Tree, leaf_hash};
+use super::verdict::{Finding, Flaw, Verdict};
 use super::{Head, KeyFile};
-
-/// What is wrong with a record or a stream.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum Flaw {
-    /// The body is not the one that was sealed.
-    Altered,
-    /// The MAC does not fit the record and all before it.
-    BadMac,
-    /// The seal of an epoch is missing, doubled or wrong.
-    BadSeal,
-    /// The signature of a checkpoint does not verify.
-    BadSignature,
-    /// A stored leaf hash does not fit the tree.
-    BadTile,
-    /// An indexed column differs from the sealed body.
-    ColumnMismatch,
-    /// There is a record that was never sealed.
-    Inserted,
-    /// A body, checkpoint or key has not the form that it must have.
-    Malformed,
-    /// A record is not there.
-    Missing,
-    /// A record stands in another place than that at which it was sealed.
-    Reordered,
-    /// The store is older than what its key file or an anchor has seen.
-    Rollback,
-    /// Records at the end are gone.
-    Truncated,
-}
-
-impl Flaw {
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Altered => "altered",
-            Self::BadMac => "bad_mac",
-            Self::BadSeal => "bad_seal",
-            Self::BadSignature => "bad_signature",
-            Self::BadTile => "bad_tile",
-            Self::ColumnMismatch => "column_mismatch",
-            Self::Inserted => "inserted",
-            Self::Malformed => "malformed",
-            Self::Missing => "missing",
-            Self::Reordered => "reordered",
-            Self::Rollback => "rollback",
-            Self::Truncated => "truncated",
-        }
-    }
-}
-
-impl fmt::Display for Flaw {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// One thing found wrong.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Finding {
-    /// What.
-    pub flaw: Flaw,
-    /// The record, or the size of the checkpoint.
-    pub seq: u64,
-    /// A sentence.
-    pub detail: String,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at record {}: {}", self.flaw, self.seq, self.detail)
-    }
-}
-
-/// What verification of a stream found.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Verdict {
-    /// The stream's origin.
-    pub origin: String,
-    /// How many records were read.
-    pub records: u64,
-    /// How many checkpoints were verified.
-    pub checkpoints: u64,
-    /// How many records the last good checkpoint covers; those behind it lie in the open window.
-    pub covered: u64,
-    /// Whether MACs were checked.
-    pub macs_checked: bool,
-    /// What was found wrong, the first record first; empty when all is well.
-    pub findings: Vec<Finding>,
-}
-
-impl Verdict {
-    /// Whether nothing is wrong.
-    pub fn is_ok(&self) -> bool {
-        self.findings.is_empty()
-    }
-
-    /// The first bad record and the reason.
-    pub fn first(&self) -> Option<&Finding> {
-        self.findings.iter().min_by_key(|finding| finding.seq)
-    }
-}
 
 /// A record as the store has it.
 #[derive(Clone, Copy, Debug)]

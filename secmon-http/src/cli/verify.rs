@@ -8,7 +8,6 @@ use clap::Args;
 use indicatif::ProgressBar;
 use secmon_core::seal::{Verdict, Vkey};
 use secmon_store::VerifyOptions;
-use serde_json::json;
 
 use super::output::{Format, say, stdout};
 use super::{Failure, Run, StoreArgs};
@@ -47,7 +46,7 @@ impl Run for Verify {
         let mut out = stdout();
         for verdict in &verdicts {
             match Format::or_default(self.output) {
-                Format::Jsonl => out.line(json(verdict))?,
+                Format::Jsonl => out.line(verdict.to_json())?,
                 Format::Table => out.line(sentence(verdict))?,
             }
         }
@@ -71,22 +70,6 @@ fn read_k0(argument: &str) -> Result<(Option<String>, [u8; 32]), Failure> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read `{file}`: {error}"))?;
     let key = BASE64.decode(text.trim()).ok().and_then(|key| key.try_into().ok());
     Ok((stream, key.ok_or_else(|| format!("`{file}` does not hold 32 bytes in base64"))?))
-}
-
-fn json(verdict: &Verdict) -> String {
-    let findings = verdict.findings.iter().map(|finding| {
-        json!({"verdict": finding.flaw.as_str(), "seq": finding.seq, "detail": finding.detail})
-    });
-    json!({
-        "origin": verdict.origin,
-        "ok": verdict.is_ok(),
-        "records": verdict.records,
-        "checkpoints": verdict.checkpoints,
-        "covered": verdict.covered,
-        "macs_checked": verdict.macs_checked,
-        "findings": findings.collect::<Vec<_>>(),
-    })
-    .to_string()
 }
 
 fn sentence(verdict: &Verdict) -> String {
