@@ -6,7 +6,7 @@ use secmon_core::{Batch, RuleState};
 use crate::connection::Db;
 use crate::inputs::Position;
 use crate::receipts::RequestKey;
-use crate::records::{TILE, TileRow};
+use crate::records::{Row, TILE, TileRow};
 use crate::rollups::Known;
 use crate::streams::StreamRow;
 use crate::{
@@ -16,11 +16,13 @@ use crate::{
 /// A sealed batch on its way into the database: it is sent until it is there, always the same.
 #[derive(Debug)]
 pub(crate) struct Pending {
+    /// The batch, its records taken out into `rows`.
     pub(crate) batch: Batch,
     /// Size and epoch of the stream before.
     pub(crate) from: (i64, i64),
     /// The stream's row behind the batch.
     pub(crate) stream: StreamRow,
+    pub(crate) rows: Vec<Row>,
     pub(crate) tiles: Vec<TileRow>,
     pub(crate) receipts: Vec<(RequestKey, (i64, i64))>,
     pub(crate) positions: Vec<Position>,
@@ -32,11 +34,11 @@ pub(crate) struct Pending {
 impl Pending {
     /// Commits everything or nothing.
     pub(crate) fn commit(&self, db: &mut Db, known: &mut Known) -> Result<()> {
-        let Self { batch, stream, now, .. } = self;
+        let Self { batch, stream, rows, now, .. } = self;
         let no = stream.stream_no;
         let answer = db.transaction(|db| {
             streams::advance(db, stream, self.from)?;
-            records::insert(db, no, &batch.records)?;
+            records::insert(db, rows)?;
             records::put_tiles(db, &self.tiles)?;
             if let Some(checkpoint) = &batch.checkpoint {
                 streams::insert_checkpoint(db, no, checkpoint, *now)?;
@@ -44,8 +46,8 @@ impl Pending {
             signals::insert(db, no, batch.logged, &batch.signals)?;
             incidents::insert_detections(db, no, &batch.detections)?;
             incidents::apply(db, no, &batch.changes, *now)?;
-            rollups::count(db, known, no, batch)?;
-            hosts::count(db, no, &batch.records)?;
+            rollups::count(db, known, no, rows, &batch.detections)?;
+            hosts::count(db, no, rows, batch.head.last_at)?;
             for (key, seqs) in &self.receipts {
                 receipts::insert(db, key, no, *seqs, *now)?;
             }

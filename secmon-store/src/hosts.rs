@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::upsert::excluded;
-use secmon_core::Record;
 
 use crate::connection::{Db, on};
 use crate::schema::hosts;
-use crate::{Page, Result, Store, time, unsigned};
+use crate::{Page, Result, Store, records, time, unsigned};
 
 #[derive(Insertable, Queryable, Selectable)]
 #[diesel(table_name = hosts)]
@@ -34,18 +33,16 @@ pub struct Host {
     pub events: u64,
 }
 
-/// Counts the hosts of a batch.
-pub(crate) fn count(db: &mut Db, stream_no: i64, records: &[Record]) -> Result<()> {
-    let mut seen: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
-    for record in records.iter().filter(|record| record.category == "event") {
-        if let Some(host) = record.host.as_deref().filter(|host| host.len() <= 255) {
-            let (last, events) = seen.entry(host).or_default();
-            *last = record.at;
-            *events += 1;
+/// Counts the hosts of a batch that was sealed at a time.
+pub(crate) fn count(db: &mut Db, stream_no: i64, rows: &[records::Row], at: i64) -> Result<()> {
+    let mut seen: BTreeMap<&str, i64> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.category == "event") {
+        if let Some(host) = row.host.as_deref().filter(|host| host.len() <= 255) {
+            *seen.entry(host).or_default() += 1;
         }
     }
-    for (name, (last, events)) in seen {
-        let row = Row { stream_no, name: name.into(), first_seen: last, last_seen: last, events };
+    for (name, events) in seen {
+        let row = Row { stream_no, name: name.into(), first_seen: at, last_seen: at, events };
         on!(db, c => diesel::insert_into(hosts::table)
             .values(&row)
             .on_conflict((hosts::stream_no, hosts::name))

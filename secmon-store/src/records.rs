@@ -1,5 +1,6 @@
 //! Records: appended in batches, listed newest first.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -20,7 +21,7 @@ pub(crate) struct Row {
     pub(crate) ts: i64,
     pub(crate) expires: i64,
     pub(crate) level: i32,
-    pub(crate) category: String,
+    pub(crate) category: Cow<'static, str>,
     pub(crate) host: Option<String>,
     pub(crate) source_ip: Option<String>,
     pub(crate) user_name: Option<String>,
@@ -30,32 +31,27 @@ pub(crate) struct Row {
     pub(crate) mac: Vec<u8>,
 }
 
-#[expect(clippy::ref_option_ref, reason = "diesel's derive borrows each field")]
-mod new {
-    use diesel::prelude::Insertable;
-
-    use crate::schema::records;
-
-    /// The same, lent from a sealed record.
-    #[derive(Insertable)]
-    #[diesel(table_name = records, treat_none_as_default_value = false)]
-    pub(super) struct NewRow<'a> {
-        pub(super) stream_no: i64,
-        pub(super) seq: i64,
-        pub(super) ts: i64,
-        pub(super) expires: i64,
-        pub(super) level: i32,
-        pub(super) category: &'a str,
-        pub(super) host: Option<&'a str>,
-        pub(super) source_ip: Option<&'a str>,
-        pub(super) user_name: Option<&'a str>,
-        pub(super) action: Option<&'a str>,
-        pub(super) outcome: Option<&'a str>,
-        pub(super) body: &'a [u8],
-        pub(super) mac: &'a [u8],
+impl Row {
+    /// The row of a sealed record: takes its texts over, as rows of their own make a statement that
+    /// Diesel keeps.
+    pub(crate) fn of(stream_no: i64, record: Record) -> Self {
+        Self {
+            stream_no,
+            seq: signed(record.seq),
+            ts: record.time,
+            expires: record.expires,
+            level: record.level.rank(),
+            category: record.category.into(),
+            host: record.host,
+            source_ip: record.source_ip,
+            user_name: record.user,
+            action: record.action,
+            outcome: record.outcome,
+            body: record.body.into_bytes(),
+            mac: record.mac.to_vec(),
+        }
     }
 }
-use new::NewRow;
 
 /// A record as lists show it.
 #[derive(Clone, Debug)]
@@ -83,32 +79,17 @@ pub struct RecordRow {
 const MOST_LOOKED_AT: usize = 200_000;
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// Rows of one statement: SQLite takes 32,766 values.
-const ROWS: usize = 500;
+/// Rows of one statement: an array of a fixed size is prepared once, a slice each time.
+const ROWS: usize = 100;
 
 /// Appends records.
-pub(crate) fn insert(db: &mut Db, stream_no: i64, sealed: &[Record]) -> Result<()> {
-    let row = |record: &'_ Record| -> i64 { signed(record.seq) };
-    let rows: Vec<NewRow<'_>> = sealed
-        .iter()
-        .map(|record| NewRow {
-            stream_no,
-            seq: row(record),
-            ts: record.time,
-            expires: record.expires,
-            level: record.level.rank(),
-            category: record.category,
-            host: record.host.as_deref(),
-            source_ip: record.source_ip.as_deref(),
-            user_name: record.user.as_deref(),
-            action: record.action.as_deref(),
-            outcome: record.outcome.as_deref(),
-            body: record.body.as_bytes(),
-            mac: &record.mac,
-        })
-        .collect();
-    for rows in rows.chunks(ROWS) {
-        on!(db, c => diesel::insert_into(records::table).values(rows).execute(c))?;
+pub(crate) fn insert(db: &mut Db, rows: &[Row]) -> Result<()> {
+    let (runs, rest) = rows.as_chunks::<ROWS>();
+    for run in runs {
+        on!(db, c => diesel::insert_into(records::table).values(run).execute(c))?;
+    }
+    for row in rest {
+        on!(db, c => diesel::insert_into(records::table).values(row).execute(c))?;
     }
     Ok(())
 }
@@ -350,7 +331,7 @@ fn chunk_of(
 }
 
 fn has(event: &Event, name: &str, wanted: &str) -> bool {
-    let among = |names: &[std::borrow::Cow<'static, str>]| names.iter().any(|name| name == wanted);
+    let among = |names: &[Cow<'static, str>]| names.iter().any(|name| name == wanted);
     match name {
         "product" => among(&event.sources.product),
         "category" => among(&event.sources.category),

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use secmon_core::{Batch, Record};
+use secmon_core::{Detection, Level};
 
 use crate::connection::{Db, on};
 use crate::schema::rollups;
-use crate::{Result, Store, time, unsigned};
+use crate::{Result, Store, records, time, unsigned};
 
 const HOUR: i64 = 3_600_000_000;
 /// Distinct values of one field and hour; the rest is counted as `other`.
@@ -95,23 +95,29 @@ impl Known {
 }
 
 /// Counts a batch.
-pub(crate) fn count(db: &mut Db, known: &mut Known, stream_no: i64, batch: &Batch) -> Result<()> {
+pub(crate) fn count(
+    db: &mut Db,
+    known: &mut Known,
+    stream_no: i64,
+    rows: &[records::Row],
+    detections: &[Detection],
+) -> Result<()> {
     let mut counts: BTreeMap<(&'static str, i64, &str), i64> = BTreeMap::new();
-    for record in batch.records.iter().filter(|record| record.category == "event") {
-        let hour = record.time.div_euclid(HOUR);
-        for (field, value) in values(record) {
+    for row in rows.iter().filter(|row| row.category == "event") {
+        let hour = row.ts.div_euclid(HOUR);
+        for (field, value) in values(row) {
             *counts.entry((field, hour, value)).or_default() += 1;
         }
     }
-    for detection in &batch.detections {
+    for detection in detections {
         let hour = detection.time.timestamp_micros().div_euclid(HOUR);
         *counts.entry(("rule", hour, &detection.rule)).or_default() += 1;
     }
-    let mut rows: Vec<_> = counts.into_iter().collect();
+    let mut counted: Vec<_> = counts.into_iter().collect();
     // The frequent ones first, so that they get the rows there are.
-    rows.sort_by_key(|((field, hour, _), count)| (*field, *hour, -count));
+    counted.sort_by_key(|((field, hour, _), count)| (*field, *hour, -count));
     let mut placed: BTreeMap<(&'static str, i64, String), i64> = BTreeMap::new();
-    for ((field, hour, value), count) in rows {
+    for ((field, hour, value), count) in counted {
         let value = known.place(db, stream_no, field, hour, value)?;
         *placed.entry((field, hour, value)).or_default() += count;
     }
@@ -137,15 +143,15 @@ fn add(db: &mut Db, row: &Row) -> Result<()> {
 }
 
 /// What of a record is counted.
-fn values(record: &Record) -> impl Iterator<Item = (&'static str, &str)> {
-    let failing =
-        record.source_ip.as_deref().filter(|_| record.outcome.as_deref() == Some("failure"));
+fn values(row: &records::Row) -> impl Iterator<Item = (&'static str, &str)> {
+    let failing = row.source_ip.as_deref().filter(|_| row.outcome.as_deref() == Some("failure"));
+    let level = Level::from_rank(row.level).unwrap_or_default();
     [
         Some((EVENTS, "all")),
-        Some(("log.level", record.level.as_str())),
-        record.outcome.as_deref().map(|outcome| ("event.outcome", outcome)),
-        record.host.as_deref().map(|host| ("host.name", host)),
-        record.source_ip.as_deref().map(|address| ("source.ip", address)),
+        Some(("log.level", level.as_str())),
+        row.outcome.as_deref().map(|outcome| ("event.outcome", outcome)),
+        row.host.as_deref().map(|host| ("host.name", host)),
+        row.source_ip.as_deref().map(|address| ("source.ip", address)),
         failing.map(|address| (FAILING_IP, address)),
     ]
     .into_iter()

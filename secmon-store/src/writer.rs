@@ -9,6 +9,7 @@ use crate::connection::Db;
 use crate::inputs::Position;
 use crate::keys::{KeyPlace, random};
 use crate::receipts::RequestKey;
+use crate::records::Row;
 use crate::rollups::Known;
 use crate::streams::StreamRow;
 use crate::{Error, Result, Store, receipts, signed, streams, unsigned};
@@ -295,14 +296,17 @@ impl Writer {
 
     fn send(
         &mut self,
-        batch: secmon_core::Batch,
+        mut batch: secmon_core::Batch,
         receipts: Vec<(RequestKey, (i64, i64))>,
         positions: Vec<Position>,
         now: DateTime<Utc>,
     ) -> Result<()> {
         let from = (self.stream.size, self.stream.mac_epoch);
         self.stream.set_head(&batch.head, batch.logged);
-        let tiles = self.leaves.push(self.stream.stream_no, &batch);
+        let no = self.stream.stream_no;
+        let tiles = self.leaves.push(no, &batch);
+        let records = std::mem::take(&mut batch.records);
+        let rows = records.into_iter().map(|record| Row::of(no, record)).collect();
         let due = now - self.snapshot_at >= MINUTE;
         if due {
             self.snapshot_at = now;
@@ -310,7 +314,7 @@ impl Writer {
         let snapshot = if due { Some(self.monitor.take_dirty()?) } else { None };
         let stream = self.stream.clone();
         self.pending =
-            Some(Pending { batch, from, stream, tiles, receipts, positions, snapshot, now });
+            Some(Pending { batch, from, stream, rows, tiles, receipts, positions, snapshot, now });
         self.flush()
     }
 

@@ -7,6 +7,7 @@ mod body;
 mod chain;
 mod checkpoint;
 mod keys;
+mod sha256;
 mod tree;
 mod verdict;
 mod verify;

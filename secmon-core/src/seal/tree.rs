@@ -3,23 +3,19 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::sha256::prefixed;
+
 /// A SHA-256 hash.
 pub(crate) type Hash = [u8; 32];
 
 /// Hash of a leaf: SHA-256(0x00 ‖ body).
 pub fn leaf_hash(body: &[u8]) -> [u8; 32] {
-    Sha256::new_with_prefix([0]).chain_update(body).finalize().into()
+    prefixed(0, body)
 }
 
 /// Hash of two nodes: SHA-256(0x01 ‖ left ‖ right).
 pub fn node_hash(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
-    let mut bytes = [1; 65];
-    if let Some((_, nodes)) = bytes.split_first_mut()
-        && let ([to_left, to_right], _) = nodes.as_chunks_mut()
-    {
-        (*to_left, *to_right) = (*left, *right);
-    }
-    Sha256::digest(bytes).into()
+    prefixed(1, [*left, *right].as_flattened())
 }
 
 /// A tree that grows, of which only the roots of its perfect subtrees are kept.
