@@ -4,7 +4,7 @@
 //! steps whatever the rate. A budget of bytes bounds all groups together; the groups that were silent
 //! longest go first, and are counted.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -123,30 +123,30 @@ fn heaviest(entries: &VecDeque<(i64, u32)>, at: usize, within: i64, need: u32) -
 /// Distinct values in a sliding window, by group.
 #[derive(Debug, Default, Deserialize, Serialize)]
 pub struct DistinctWindows {
-    /// The values seen last, each with when it was seen last, the newest at the end.
-    groups: Bounded<VecDeque<(i64, Box<str>)>>,
+    /// Values with when they were seen, the newest at the end; of one value only what some window needs.
+    groups: Bounded<VecDeque<Seen>>,
 }
 
+type Seen = (i64, Box<str>);
+
 impl DistinctWindows {
-    /// Adds a signal's value; says how many distinct values the window of this length before it holds,
-    /// counted up to `need`.
+    /// Adds a signal's value; says the greatest number of distinct values in any window of this length
+    /// that holds it, counted up to `need`.
     pub fn add(&mut self, signal: &Signal, within: Duration, need: u32) -> u32 {
         let Some(value) = &signal.value else { return 0 };
         let value = value.to_string();
         let time = signal.time.timestamp_micros();
-        let most = usize::try_from(need).unwrap_or(usize::MAX);
-        let from = time.saturating_sub(micros(within));
-        self.groups.update(&signal.group, time, |seen: &mut VecDeque<(i64, Box<str>)>| {
-            let known = seen.iter().position(|(_, other)| **other == *value);
-            let last =
-                known.and_then(|at| seen.remove(at)).map_or(time, |(last, _)| last.max(time));
-            let at = seen.iter().rposition(|(other, _)| *other <= last).map_or(0, |at| at + 1);
-            seen.insert(at, (last, value.into()));
-            if seen.len() > most {
+        let most = usize::try_from(need).unwrap_or(usize::MAX).saturating_mul(2);
+        let within = micros(within);
+        self.groups.update(&signal.group, time, |seen: &mut VecDeque<Seen>| {
+            let at = seen.iter().rposition(|(other, _)| *other <= time).map_or(0, |at| at + 1);
+            seen.insert(at, (time, value.as_str().into()));
+            let count = most_distinct(seen, at, within, need);
+            thin(seen, &value, within);
+            if seen.len() > most.saturating_add(SLACK) {
                 seen.pop_front();
             }
-            let count = seen.iter().filter(|(last, _)| *last >= from).count();
-            u32::try_from(count).unwrap_or(u32::MAX)
+            count
         })
     }
 
@@ -154,6 +154,39 @@ impl DistinctWindows {
     /// that come today stay together.
     pub fn expire(&mut self, now: DateTime<Utc>, idle: Duration) {
         self.groups.expire(now, idle);
+    }
+}
+
+/// The greatest number of distinct values of a window that holds the entry at a place, up to `need`.
+fn most_distinct(seen: &VecDeque<Seen>, at: usize, within: i64, need: u32) -> u32 {
+    let time = seen.get(at).map_or(0, |(time, _)| *time);
+    let distinct = |entries: &mut dyn Iterator<Item = &Seen>| {
+        let values: HashSet<&str> = entries.map(|(_, value)| &**value).collect();
+        u32::try_from(values.len()).unwrap_or(u32::MAX).min(need)
+    };
+    if at + 1 == seen.len() {
+        return distinct(&mut seen.iter().rev().take_while(|(other, _)| time - other <= within));
+    }
+    let mut best = 0;
+    let starts = seen.iter().enumerate().take(at + 1).rev();
+    for (start, (first, _)) in starts.take_while(|(_, (first, _))| time - first <= within) {
+        let mut window = seen.iter().skip(start).take_while(|(other, _)| other - first <= within);
+        best = best.max(distinct(&mut window));
+        if best >= need {
+            break;
+        }
+    }
+    best
+}
+
+/// Drops sightings of a value that no window needs: one between two others that a window can hold
+/// together. So a flood of one value takes no more than two places.
+fn thin(seen: &mut VecDeque<Seen>, value: &str, within: i64) {
+    let own = seen.iter().enumerate().filter(|(_, (_, other))| **other == *value);
+    let own: Vec<(usize, i64)> = own.map(|(place, (time, _))| (place, *time)).collect();
+    let needless = own.array_windows().find(|[(_, first), _, (_, last)]| last - first <= within);
+    if let Some([_, (place, _), _]) = needless {
+        seen.remove(*place);
     }
 }
 
@@ -174,9 +207,9 @@ impl Heap for VecDeque<(i64, u32)> {
     }
 }
 
-impl Heap for VecDeque<(i64, Box<str>)> {
+impl Heap for VecDeque<Seen> {
     fn heap(&self) -> usize {
-        self.len() * (size_of::<(i64, Box<str>)>() + 8)
+        self.len() * (size_of::<Seen>() + 8)
     }
 }
 
