@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Module of secmon-core -> modules that it may name. What is not in the table may name none.
 const MODULES: &[(&str, &[&str])] = &[
+    ("batch", &["event", "group", "incident", "monitor", "ruleset", "seal"]),
     ("count", &["group", "incident", "rules", "ruleset", "span", "window"]),
     ("error", &[]),
     ("event", &["json"]),
@@ -14,7 +15,10 @@ const MODULES: &[(&str, &[&str])] = &[
     ("incident", &["event", "group", "window"]),
     ("json", &[]),
     ("lib", &[]),
-    ("monitor", &["count", "event", "group", "hex", "incident", "rules", "ruleset", "seal"]),
+    (
+        "monitor",
+        &["batch", "count", "event", "group", "hex", "incident", "rules", "ruleset", "seal"],
+    ),
     ("parse", &["event", "hex"]),
     ("probe", &["event"]),
     // Of `parse` only the zone: a rule is told events, it reads no lines.

@@ -781,7 +781,7 @@ fn any_mix_of_changes_is_found() {
         (0..target.size).prop_map(|seq| format!("DELETE FROM records WHERE seq = {seq}")),
         (0..target.size, 1..9_i64).prop_map(|(seq, by)| format!("UPDATE records SET ts = ts + {by} WHERE seq = {seq}")),
         (0..target.size, 0..target.size).prop_filter("two", |(a, b)| a != b).prop_map(|(a, b)| format!(
-            "UPDATE records SET body = (SELECT body FROM records WHERE seq = {b}) WHERE seq = {a}"
+            "UPDATE records SET body = coalesce((SELECT body FROM records WHERE seq = {b}), body) WHERE seq = {a}"
         )),
         (0..target.size).prop_map(|seq| format!("UPDATE records SET body = substr(body, 1, length(body) - 1) WHERE seq = {seq}")),
         (0..target.size).prop_map(|seq| format!("UPDATE records SET body = body || ' ' WHERE seq = {seq}")),

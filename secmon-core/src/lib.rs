@@ -57,6 +57,7 @@
 //!
 //! Capture packets, read EVTX files, trace the kernel, or guess with a model that nobody can explain.
 
+mod batch;
 mod count;
 mod error;
 mod event;
@@ -74,12 +75,13 @@ pub mod seal;
 mod span;
 mod window;
 
+pub use self::batch::{Announcement, Batch, Record, SignalLog, Step, When};
 pub use self::count::{Counters, RuleState};
 pub use self::error::{Error, Result};
 pub use self::event::{Event, Field, Level, Name, Sources, Value, fields};
 pub use self::group::Group;
 pub use self::hex::hex;
 pub use self::incident::{Change, ChangeKind, Detection, Incident, State};
-pub use self::monitor::{Batch, Monitor, Record, SignalLog, Step, When, event_of};
+pub use self::monitor::{Monitor, event_of};
 pub use self::ruleset::{ActiveRule, Builder, Prepared, Ruleset};
 pub use self::span::parse_span;

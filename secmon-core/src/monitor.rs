@@ -1,16 +1,16 @@
 //! `Monitor`: the pure pipeline behind preparation. Seals, counts, and seals what was derived.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::batch::{Announcement, Batch, Entry, Record, SignalLog, Step, When, is_high};
 use crate::count::{Counters, RuleState};
-use crate::event::{Event, Level, Value, fields};
+use crate::event::{Event, Value, fields};
 use crate::group::Group;
 use crate::incident::{Change, ChangeKind, Detection, Incident};
 use crate::rules::Signal;
 use crate::ruleset::{Prepared, Ruleset};
-use crate::seal::{Checkpoint, Envelope, Head, KeyFile, Sealer, encode, expires};
+use crate::seal::{Checkpoint, Claim, Envelope, Head, KeyFile, Retention, Sealer, encode};
 use crate::{Error, Result};
 
 /// An event from the future counts as one of now: a clock that is wrong blinds nobody.
@@ -39,127 +39,16 @@ pub struct Monitor {
     ruleset: Ruleset,
     sealer: Sealer,
     counters: Counters,
+    retention: Retention,
     /// How many batches went into the signal log.
     logged: u64,
-}
-
-/// What a [`Monitor`] is asked to do in one batch, in this order.
-#[derive(Debug, Default)]
-pub struct Step {
-    /// What the writer itself says, with its category (`secmon.*`).
-    pub announce: Option<(&'static str, Event)>,
-    /// Events to seal and count.
-    pub events: Vec<Prepared>,
-    /// Whether time passes for the rules; it does before each checkpoint.
-    pub tick: bool,
-    /// Whether a checkpoint ends the batch.
-    pub checkpoint: When,
-}
-
-/// When a checkpoint ends a batch.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum When {
-    /// Not now.
-    #[default]
-    Never,
-    /// If an incident of level high or more opened or rose in it.
-    OnHighIncident,
-    /// In any case.
-    Always,
-}
-
-/// What one commit must hold, whole or not at all.
-#[derive(Clone, Debug)]
-pub struct Batch {
-    /// The records, in their order.
-    pub records: Vec<Record>,
-    /// The places of the records of the events that were given, in the order of the events.
-    pub events: Vec<u64>,
-    /// What the rules were told, for replay.
-    pub signals: SignalLog,
-    /// What the rules found.
-    pub detections: Vec<Detection>,
-    /// What became of incidents; each incident once, as it is at the end.
-    pub changes: Vec<Change>,
-    /// The checkpoint, if one ends the batch.
-    pub checkpoint: Option<Checkpoint>,
-    /// The stream's state behind the batch.
-    pub head: Head,
-    /// How many batches went into the signal log.
-    pub logged: u64,
-}
-
-impl Batch {
-    /// Whether an incident of level high or more opened or rose in it: its checkpoint should not wait.
-    pub fn has_high_incident(&self) -> bool {
-        self.changes.iter().any(is_high)
-    }
-}
-
-fn is_high(change: &Change) -> bool {
-    let news = matches!(change.kind, ChangeKind::Opened | ChangeKind::Raised);
-    news && change.incident.level >= Level::High
-}
-
-/// A sealed record, with the indexed copies of what its body says.
-#[derive(Clone, Debug)]
-pub struct Record {
-    /// Its index in the stream.
-    pub seq: u64,
-    /// Time of the event, µs.
-    pub time: i64,
-    /// When it was sealed, µs.
-    pub at: i64,
-    /// The day on which it expires, since 1970.
-    pub expires: i64,
-    /// The event's level.
-    pub level: Level,
-    /// `event`, or what the writer itself says (`secmon.*`).
-    pub category: &'static str,
-    /// Text of `host.name`.
-    pub host: Option<String>,
-    /// Text of `source.ip`.
-    pub source_ip: Option<String>,
-    /// Text of `user.name`.
-    pub user: Option<String>,
-    /// Text of `event.action`.
-    pub action: Option<String>,
-    /// Text of `event.outcome`.
-    pub outcome: Option<String>,
-    /// The body.
-    pub body: String,
-    /// Hash of the body as a leaf.
-    pub leaf: [u8; 32],
-    /// The MAC.
-    pub mac: [u8; 32],
-}
-
-/// What the rules were told in one batch, for replay.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-pub struct SignalLog {
-    entries: Vec<Entry>,
-}
-
-impl SignalLog {
-    /// Whether it says nothing.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(untagged)]
-enum Entry {
-    /// Rule id, record, time, group, value, weight.
-    Signal(String, u64, i64, Group, Option<Value>, u32),
-    Tick(i64, u64),
 }
 
 impl Monitor {
     /// For a stream that begins, or goes on with empty memory.
     pub fn new(ruleset: Ruleset, sealer: Sealer) -> Self {
         let counters = Counters::live(&ruleset);
-        Self { ruleset, sealer, counters, logged: 0 }
+        Self { ruleset, sealer, counters, retention: Retention::default(), logged: 0 }
     }
 
     /// Takes back the memory that rules had when batch `logged` of the signal log was written.
@@ -202,11 +91,11 @@ impl Monitor {
     /// Takes a whole step: what the writer itself says, events, time that passes, a checkpoint.
     pub fn step(&mut self, step: Step, now: DateTime<Utc>, seed: [u8; 32]) -> Batch {
         let mut work = Work::new(step.events.len(), seed);
-        if let Some((category, event)) = &step.announce {
-            self.seal(&mut work, category, event, now);
+        for Announcement { category, event, claim } in &step.announce {
+            self.seal(&mut work, category, event, claim.as_ref(), now);
         }
         for prepared in step.events {
-            let seq = self.seal(&mut work, "event", &prepared.event, now);
+            let seq = self.seal(&mut work, "event", &prepared.event, None, now);
             work.batch_events.push(seq);
             for mut signal in prepared.signals {
                 signal.time = signal.time.min(now + MOST_AHEAD);
@@ -220,20 +109,30 @@ impl Monitor {
             When::Never => false,
             When::OnHighIncident => work.changes.iter().any(is_high),
             When::Always => true,
-        };
+        } || step.rotate.is_some();
         if step.tick || checkpoint {
             let seq = self.sealer.head().tree.size();
             let (detections, changes) = self.counters.tick(self.sealer.origin(), seq, now);
             work.entries.push(Entry::Tick(now.timestamp_micros(), seq));
             self.derive(&mut work, detections, changes, now);
         }
+        if let Some(secret) = &step.rotate {
+            let claim = self.sealer.next_key(secret);
+            let Announcement { category, event, claim } =
+                Announcement::of(claim, "signing_key_rotated", now);
+            self.seal(&mut work, category, &event, claim.as_ref(), now);
+        }
         let checkpoint = checkpoint.then(|| self.sealer.checkpoint());
+        if let Some(secret) = &step.rotate {
+            self.sealer.rotate(secret);
+        }
         self.finish(work, checkpoint)
     }
 
-    /// What the writer says of the rules in use, to be sealed as `secmon.rules`.
-    pub fn rules_event(&self, now: DateTime<Utc>) -> Event {
-        let mut event = Event::new(now);
+    /// What the writer says of the rules in use.
+    pub fn rules_announcement(&self, now: DateTime<Utc>) -> Announcement {
+        let mut announcement = Announcement::new("secmon.rules", "rules_loaded", now);
+        let event = &mut announcement.event;
         let all: Vec<&str> = self.ruleset.rules().map(super::ruleset::ActiveRule::id).collect();
         // As many ids as fit a body in any case: the hash is over all of them.
         let mut bytes = 0;
@@ -242,12 +141,15 @@ impl Monitor {
             bytes <= MOST_IDS
         };
         let ids: Vec<&str> = all.iter().take_while(fit).copied().collect();
-        event.set(fields::EVENT_KIND, "state");
-        event.set(fields::EVENT_ACTION, "rules_loaded");
         event.set("secmon.rules.count", i64::try_from(all.len()).unwrap_or(i64::MAX));
         event.set("secmon.rules.hash", crate::hex(&self.ruleset.hash()));
         event.set("secmon.rules.ids", ids);
-        event
+        announcement
+    }
+
+    /// Keeps records for other times from the next event on.
+    pub fn set_retention(&mut self, retention: Retention) {
+        self.retention = retention;
     }
 
     /// Takes rules into use from the next event on; rules whose id, kind and settings stay keep their
@@ -306,7 +208,7 @@ impl Monitor {
     ) {
         work.detections.extend(detections);
         for change in changes {
-            self.seal(work, "secmon.incident", &change.event(), now);
+            self.seal(work, "secmon.incident", &change.event(), None, now);
             work.changes.push(change);
         }
     }
@@ -316,23 +218,33 @@ impl Monitor {
         work: &mut Work,
         category: &'static str,
         event: &Event,
+        claim: Option<&Claim>,
         now: DateTime<Utc>,
     ) -> u64 {
         let at = now.timestamp_micros().max(self.sealer.head().last_at);
         let seq = self.sealer.head().tree.size();
         let mut body = String::with_capacity(768);
-        let envelope =
-            Envelope { origin: self.sealer.origin(), seq, at, id: work.id(at), category };
+        let expires = self.retention.day(at, event, category);
+        let envelope = Envelope {
+            origin: self.sealer.origin(),
+            seq,
+            at,
+            id: work.id(at),
+            expires,
+            category,
+            claim,
+        };
         encode(&envelope, event, &mut body);
         let (leaf, mac) = self.sealer.seal(body.as_bytes());
         self.sealer.set_last_at(at);
+        work.claims.extend(claim.map(|claim| (seq, claim.clone())));
         let text =
             |field| event.get(field).and_then(Value::body_text).map(std::borrow::Cow::into_owned);
         work.records.push(Record {
             seq,
             time: event.time.timestamp_micros(),
             at,
-            expires: expires(at, event.level, category),
+            expires,
             level: event.level,
             category,
             host: text(fields::HOST_NAME),
@@ -356,6 +268,7 @@ impl Monitor {
         Batch {
             records: work.records,
             events: work.batch_events,
+            claims: work.claims,
             signals: SignalLog { entries: work.entries },
             detections: work.detections,
             changes,
@@ -379,6 +292,7 @@ fn settle(changes: &mut Vec<Change>, incident: Incident) {
 struct Work {
     records: Vec<Record>,
     batch_events: Vec<u64>,
+    claims: Vec<(u64, Claim)>,
     entries: Vec<Entry>,
     detections: Vec<Detection>,
     changes: Vec<Change>,
@@ -392,6 +306,7 @@ impl Work {
         Self {
             records: Vec::with_capacity(events),
             batch_events: Vec::with_capacity(events),
+            claims: Vec::new(),
             entries: Vec::new(),
             detections: Vec::new(),
             changes: Vec::new(),

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::queue::{Opening, Queue};
 use crate::setup::Setup;
+use crate::verification::Verification;
 use crate::{jobs, routes};
 
 /// Why the service cannot start.
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) setup: Setup,
+    pub(crate) verification: Verification,
 }
 
 impl App {
@@ -55,17 +57,21 @@ impl App {
         let store = Store::open_with(&config.store, keys.map(Path::new), true)?;
         let metrics = Metrics::new().map_err(|error| OpenError::Config(error.to_string()))?;
         let metrics = Arc::new(metrics);
-        let opening = Opening {
+        let mut opening = Opening {
             store: store.clone(),
             cluster: config.cluster.clone(),
             label: config.label.clone(),
             ruleset: ruleset.clone(),
+            retention: config.retention.retention(),
+            anew: false,
         };
         let mut writer = opening.open()?;
         let begun = writer.take_begun();
         let setup = Setup::new(writer.stream_row(), begun)?;
         let queue = Queue::start(writer, opening, Arc::clone(&metrics))?;
-        Ok(Self(Arc::new(Shared { config, store, ruleset, queue, metrics, setup })))
+        let verification = Verification::default();
+        let shared = Shared { config, store, ruleset, queue, metrics, setup, verification };
+        Ok(Self(Arc::new(shared)))
     }
 
     /// The routes: `/api/v1`, the dashboard, health and metrics.

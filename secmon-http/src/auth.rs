@@ -17,6 +17,10 @@ pub(crate) const COOKIE: &str = "secmon_session";
 #[derive(Debug)]
 pub(crate) struct Reader;
 
+/// Somebody who may do what costs or changes something.
+#[derive(Debug)]
+pub(crate) struct Admin;
+
 /// Somebody who may send events.
 #[derive(Debug)]
 pub(crate) struct Ingester {
@@ -35,6 +39,18 @@ impl FromRequestParts<App> for Reader {
         let (identity, _) = identify(parts, app).await?;
         if !identity.scope.reads() {
             return Err(Error::forbidden("this token may only send events"));
+        }
+        Ok(Self)
+    }
+}
+
+impl FromRequestParts<App> for Admin {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        let (identity, _) = identify(parts, app).await?;
+        if identity.scope != Scope::Admin {
+            return Err(Error::forbidden("only an admin may do this"));
         }
         Ok(Self)
     }

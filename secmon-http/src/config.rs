@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secmon_core::parse::Zone;
+use secmon_core::seal::Retention;
 use secmon_core::{Ruleset, parse_span};
 use serde::Deserialize;
 
@@ -34,6 +35,10 @@ pub struct Config {
     pub probe: ProbeConfig,
     /// Files that are followed.
     pub follow: FollowConfig,
+    /// How long records are kept.
+    pub retention: RetentionConfig,
+    /// Where checkpoints are put outside the store, and how often the store is verified.
+    pub integrity: IntegrityConfig,
 }
 
 /// A rule in the configuration.
@@ -73,6 +78,68 @@ pub struct FollowConfig {
     pub files: Vec<PathBuf>,
 }
 
+/// How long records are kept: by level and kind, in whole days. What the writer itself says never goes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetentionConfig {
+    /// Events below level high. Default `90d`.
+    #[serde(deserialize_with = "span")]
+    pub everyday: Duration,
+    /// Events of level high or critical. Default `1825d`.
+    #[serde(deserialize_with = "span")]
+    pub high: Duration,
+    /// Rounds of probes. Default `90d`.
+    #[serde(deserialize_with = "span")]
+    pub metrics: Duration,
+}
+
+/// Where checkpoints are put outside the store, and how often the store is verified.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IntegrityConfig {
+    /// A file to which checkpoints are appended, best on another mount. `SECMON_ANCHOR_FILE`.
+    pub anchor_file: Option<PathBuf>,
+    /// Whether checkpoints go to the system's log too (the socket `/dev/log`). Default false.
+    pub anchor_syslog: bool,
+    /// How often checkpoints are put there. Default `60s`.
+    #[serde(deserialize_with = "span")]
+    pub anchor_every: Duration,
+    /// How often the whole store is verified. Default `24h`.
+    #[serde(deserialize_with = "span")]
+    pub verify_every: Duration,
+}
+
+impl Default for RetentionConfig {
+    fn default() -> Self {
+        let days = |days: u32| Duration::from_hours(24 * u64::from(days));
+        let Retention { everyday, high, metrics } = Retention::default();
+        Self { everyday: days(everyday), high: days(high), metrics: days(metrics) }
+    }
+}
+
+impl RetentionConfig {
+    /// The same in days.
+    pub fn retention(&self) -> Retention {
+        let days = |span: Duration| u32::try_from(span.as_secs() / 86_400).unwrap_or(u32::MAX);
+        Retention {
+            everyday: days(self.everyday),
+            high: days(self.high),
+            metrics: days(self.metrics),
+        }
+    }
+}
+
+impl Default for IntegrityConfig {
+    fn default() -> Self {
+        Self {
+            anchor_file: None,
+            anchor_syslog: false,
+            anchor_every: Duration::from_mins(1),
+            verify_every: Duration::from_hours(24),
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -86,6 +153,8 @@ impl Default for Config {
             rules: BTreeMap::new(),
             probe: ProbeConfig::default(),
             follow: FollowConfig::default(),
+            retention: RetentionConfig::default(),
+            integrity: IntegrityConfig::default(),
         }
     }
 }
@@ -103,7 +172,7 @@ impl Default for FollowConfig {
 }
 
 /// Environment variables and the settings that they override.
-const OVERRIDES: [(&str, &[&str]); 9] = [
+const OVERRIDES: [(&str, &[&str]); 10] = [
     ("SECMON_LISTEN", &["listen"]),
     ("SECMON_STORE", &["store"]),
     ("SECMON_KEYS", &["keys"]),
@@ -113,6 +182,7 @@ const OVERRIDES: [(&str, &[&str]); 9] = [
     ("SECMON_PROBE_ENABLED", &["probe", "enabled"]),
     ("SECMON_PROBE_EVERY", &["probe", "every"]),
     ("SECMON_FOLLOW_AUTO", &["follow", "auto"]),
+    ("SECMON_ANCHOR_FILE", &["integrity", "anchor_file"]),
 ];
 
 impl Config {

@@ -32,6 +32,11 @@ impl Error {
         Self { status: StatusCode::NOT_FOUND, detail: format!("{what} not found") }
     }
 
+    /// Not in the present state.
+    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::CONFLICT, detail: detail.into() }
+    }
+
     /// The request is larger than what is read.
     pub(crate) fn too_large(detail: impl Into<String>) -> Self {
         Self { status: StatusCode::PAYLOAD_TOO_LARGE, detail: detail.into() }
@@ -53,6 +58,7 @@ impl From<secmon_store::Error> for Error {
         match error {
             secmon_store::Error::NotFound { what } => Self::not_found(&what),
             secmon_store::Error::Query { reason } => Self::bad_request(reason),
+            secmon_store::Error::Uncovered { .. } => Self::conflict(error.to_string()),
             secmon_store::Error::KeyReused => Self::unprocessable(error.to_string()),
             error => {
                 tracing::error!(%error, "the store failed: {error}");

@@ -28,8 +28,11 @@ mod metrics;
 mod queue;
 mod routes;
 mod setup;
+mod verification;
 
 pub use self::app::{App, OpenError};
-pub use self::config::{Config, FollowConfig, ProbeConfig, RuleConfig, host_name};
+pub use self::config::{
+    Config, FollowConfig, IntegrityConfig, ProbeConfig, RetentionConfig, RuleConfig, host_name,
+};
 pub use self::metrics::Metrics;
 pub use self::queue::Queue;

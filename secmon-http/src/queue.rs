@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use secmon_core::Ruleset;
+use secmon_core::seal::Retention;
 use secmon_store::{Receipt, Request, Store, Writer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -21,6 +22,8 @@ const MOST_EVENTS: usize = 1_000;
 const MOST_BYTES: usize = 4 << 20;
 /// How often the writer looks at the clock when nothing comes.
 const PAUSE: Duration = Duration::from_millis(200);
+/// How often records are looked for whose day has come.
+const EXPIRE_EVERY: Duration = Duration::from_hours(1);
 
 struct Job {
     request: Request,
@@ -44,12 +47,21 @@ pub(crate) struct Opening {
     pub(crate) cluster: String,
     pub(crate) label: String,
     pub(crate) ruleset: Ruleset,
+    pub(crate) retention: Retention,
+    /// Whether the stream of the label belongs to another writer by now: a new one begins.
+    pub(crate) anew: bool,
 }
 
 impl Opening {
-    pub(crate) fn open(&self) -> secmon_store::Result<Writer> {
-        let mut writer =
-            self.store.writer_in(&self.cluster, &self.label, self.ruleset.clone(), now())?;
+    pub(crate) fn open(&mut self) -> secmon_store::Result<Writer> {
+        let ruleset = self.ruleset.clone();
+        let mut writer = if self.anew {
+            self.store.writer_anew(&self.cluster, &self.label, ruleset, now())?
+        } else {
+            self.store.writer_in(&self.cluster, &self.label, ruleset, now())?
+        };
+        self.anew = false;
+        writer.set_retention(self.retention);
         for warning in writer.take_warnings() {
             tracing::warn!("{warning}");
         }
@@ -66,7 +78,9 @@ impl Queue {
     ) -> std::io::Result<Self> {
         let (sender, jobs) = mpsc::channel();
         let loop_metrics = Arc::clone(&metrics);
-        let run = move || Loop { writer: Some(writer), opening, metrics: loop_metrics }.run(&jobs);
+        let writer = Some(writer);
+        let expired_at = None;
+        let run = move || Loop { writer, opening, metrics: loop_metrics, expired_at }.run(&jobs);
         let thread = std::thread::Builder::new().name("writer".into()).spawn(run)?;
         Ok(Self {
             jobs: Arc::new(Mutex::new(Some(sender))),
@@ -124,6 +138,8 @@ struct Loop {
     writer: Option<Writer>,
     opening: Opening,
     metrics: Arc<Metrics>,
+    /// When nothing was found any more whose day had come.
+    expired_at: Option<Instant>,
 }
 
 impl Loop {
@@ -207,9 +223,28 @@ impl Loop {
         let answer = self.writer().and_then(|writer| writer.maintain(now()));
         // What failed was logged where it was settled, and is tried again.
         let _ = self.settle(answer);
+        self.expire();
         let warnings = self.writer.as_mut().map(Writer::take_warnings);
         for warning in warnings.into_iter().flatten() {
             tracing::warn!("{warning}");
+        }
+    }
+
+    /// Removes what has expired, some of it between two batches, until there is no more for an hour.
+    fn expire(&mut self) {
+        if self.expired_at.is_some_and(|at| at.elapsed() < EXPIRE_EVERY) {
+            return;
+        }
+        let answer = self.writer().and_then(|writer| writer.expire(now()));
+        match answer {
+            Ok(0) => self.expired_at = Some(Instant::now()),
+            Ok(gone) => tracing::info!("{gone} expired records are gone"),
+            // A record that was changed must not stop the service; verification names it.
+            Err(error @ secmon_store::Error::Tampered { .. }) => {
+                tracing::error!(%error, "nothing expires: {error}");
+                self.expired_at = Some(Instant::now());
+            }
+            error => drop(self.settle(error)),
         }
     }
 
@@ -231,6 +266,7 @@ impl Loop {
                 error => {
                     tracing::error!(%error, "the writer is opened again: {error}");
                     self.writer = None;
+                    self.opening.anew = matches!(error, secmon_store::Error::Conflict { .. });
                 }
             }
             error.to_string()

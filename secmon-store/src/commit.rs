@@ -4,13 +4,15 @@ use chrono::{DateTime, Utc};
 use secmon_core::{Batch, RuleState};
 
 use crate::connection::Db;
+use crate::failpoint::hit;
 use crate::inputs::Position;
 use crate::receipts::RequestKey;
-use crate::records::{Row, TILE, TileRow};
+use crate::records::Row;
 use crate::rollups::Known;
 use crate::streams::StreamRow;
+use crate::tiles::TileRow;
 use crate::{
-    Result, hosts, incidents, inputs, receipts, records, rollups, signals, signed, streams,
+    Result, hosts, incidents, inputs, receipts, records, removals, rollups, signals, streams, tiles,
 };
 
 /// A sealed batch on its way into the database: it is sent until it is there, always the same.
@@ -36,10 +38,14 @@ impl Pending {
     pub(crate) fn commit(&self, db: &mut Db, known: &mut Known) -> Result<()> {
         let Self { batch, stream, rows, now, .. } = self;
         let no = stream.stream_no;
+        hit("commit.before");
         let answer = db.transaction(|db| {
             streams::advance(db, stream, self.from)?;
             records::insert(db, rows)?;
-            records::put_tiles(db, &self.tiles)?;
+            hit("commit.records");
+            tiles::put(db, &self.tiles)?;
+            hit("commit.tiles");
+            removals::insert(db, no, &batch.claims)?;
             if let Some(checkpoint) = &batch.checkpoint {
                 streams::insert_checkpoint(db, no, checkpoint, *now)?;
             }
@@ -64,40 +70,5 @@ impl Pending {
             known.clear();
         }
         answer
-    }
-}
-
-/// The leaf hashes of the tile that is not full yet.
-#[derive(Debug)]
-pub(crate) struct Leaves {
-    idx: i64,
-    hashes: Vec<u8>,
-}
-
-impl Leaves {
-    /// Of a stream of this size.
-    pub(crate) fn resume(db: &mut Db, stream: &StreamRow) -> Result<Self> {
-        let idx = signed(stream.size() / TILE);
-        let mut hashes = records::tile(db, stream.stream_no, idx)?.unwrap_or_default();
-        hashes.truncate(usize::try_from(stream.size() % TILE).unwrap_or(0) * 32);
-        Ok(Self { idx, hashes })
-    }
-
-    /// Adds the leaves of a batch; gives the tiles that changed.
-    pub(crate) fn push(&mut self, stream_no: i64, batch: &Batch) -> Vec<TileRow> {
-        const FULL: usize = 256 * 32;
-        let mut rows = Vec::new();
-        for record in &batch.records {
-            self.hashes.extend(record.leaf);
-            if self.hashes.len() == FULL {
-                let hashes = std::mem::replace(&mut self.hashes, Vec::with_capacity(FULL));
-                rows.push(TileRow { stream_no, level: 0, idx: self.idx, hashes });
-                self.idx += 1;
-            }
-        }
-        if !batch.records.is_empty() && !self.hashes.is_empty() {
-            rows.push(TileRow { stream_no, level: 0, idx: self.idx, hashes: self.hashes.clone() });
-        }
-        rows
     }
 }

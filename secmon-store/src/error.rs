@@ -73,6 +73,19 @@ pub enum Error {
         /// What is wrong, with the name of the parameter.
         reason: String,
     },
+    /// A column of a record says another than its sealed body: nothing is done on its word. Verify the
+    /// store.
+    #[error("record {seq} was changed: a column differs from its body; run `secmon verify`")]
+    Tampered {
+        /// The record.
+        seq: u64,
+    },
+    /// No checkpoint covers the record yet; one does within about a second.
+    #[error("no checkpoint covers record {seq} yet")]
+    Uncovered {
+        /// The record.
+        seq: u64,
+    },
 }
 
 impl Error {

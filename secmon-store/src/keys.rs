@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use secmon_core::seal::KeyFile;
 use zeroize::Zeroizing;
 
+use crate::failpoint::hit;
 use crate::{Error, Result};
 
 /// Random bytes of the system.
@@ -54,6 +55,7 @@ impl KeyPlace {
         let failed = |error| Error::file(&self.path, error);
         file.set_len(0).and_then(|()| file.write_all(&keys.to_json())).map_err(failed)?;
         file.sync_all().map_err(failed)?;
+        hit("keys.rename");
         fs::rename(&temporary, &self.path).map_err(failed)?;
         let folder = self.path.parent().unwrap_or(Path::new("."));
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)

@@ -26,22 +26,30 @@
 //! ```
 
 mod access;
+mod anchors;
 mod commit;
 mod connection;
 mod error;
+mod export;
+mod failpoint;
 mod hosts;
 mod incidents;
 mod inputs;
 mod keys;
 mod opening;
+mod proofs;
 mod query;
 mod receipts;
 mod records;
+mod removals;
 mod rollups;
 mod schema;
 mod signals;
 mod streams;
+mod tiles;
 mod verify;
+mod verify_export;
+mod walk;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -51,6 +59,7 @@ use chrono::{DateTime, Utc};
 use secmon_core::Ruleset;
 
 pub use self::access::{Identity, Scope, Secret};
+pub use self::anchors::Anchor;
 use self::connection::{Db, Location};
 pub use self::error::{Error, Result};
 pub use self::hosts::Host;
@@ -62,6 +71,7 @@ pub use self::records::RecordRow;
 pub use self::rollups::{HourCount, ValueCount};
 pub use self::streams::{CheckpointRow, StreamRow};
 pub use self::verify::VerifyOptions;
+pub use self::verify_export::verify_export;
 pub use self::writer::{Receipt, Request, Writer};
 
 /// How many idle connections for reading are kept.
@@ -116,6 +126,19 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Writer> {
         Writer::open(self, label, cluster, ruleset, now)
+    }
+
+    /// Begins a new stream under a label whose stream another writer has continued
+    /// ([`Error::Conflict`]).
+    pub fn writer_anew(
+        &self,
+        cluster: &str,
+        label: &str,
+        ruleset: Ruleset,
+        now: DateTime<Utc>,
+    ) -> Result<Writer> {
+        let db = self.0.location.connect(false)?;
+        Writer::begin(self, db, label, cluster, ruleset, now)
     }
 
     /// Where it is.

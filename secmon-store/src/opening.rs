@@ -2,15 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use secmon_core::seal::{Sealer, StreamKeys};
-use secmon_core::{Event, Monitor, Ruleset, Step, When, fields};
+use secmon_core::{Announcement, Monitor, Ruleset, Step, When, fields};
 
-use crate::commit::Leaves;
 use crate::connection::Db;
 use crate::keys::{KeyPlace, random};
 use crate::rollups::Known;
 use crate::streams::StreamRow;
+use crate::tiles::Open;
 use crate::writer::CHECKPOINT_PAUSE;
-use crate::{Error, Result, Store, Writer, signals, streams, unsigned};
+use crate::{Error, Result, Store, Writer, proofs, signals, streams, unsigned};
 
 impl Writer {
     /// Resumes the stream of a label, or begins one.
@@ -56,21 +56,23 @@ impl Writer {
         let mut writer = Self::begin(store, db, label, cluster, ruleset, now)?;
         writer.warnings = warnings;
         if let Some((stream, reason)) = restored {
-            let mut event = Event::new(now);
+            let mut announcement = Announcement::new("secmon.restore", "stream_restored", now);
+            let event = &mut announcement.event;
             event.level = secmon_core::Level::Critical;
-            event.set(fields::EVENT_KIND, "state");
-            event.set(fields::EVENT_ACTION, "stream_restored");
             event.set(fields::MESSAGE, reason);
             event.set("secmon.restore.origin", stream.origin.as_str());
             event.set("secmon.restore.size", stream.size);
-            let announce = Some(("secmon.restore", event));
+            if let Some(last) = proofs::last_checkpoint(&mut writer.db, stream.stream_no)? {
+                event.set("secmon.restore.last", last.note);
+            }
+            let announce = vec![announcement];
             writer.run(Step { announce, checkpoint: When::Always, ..Step::default() }, now)?;
         }
         Ok(writer)
     }
 
     /// Begins a stream: its key file first, so that no stream is without keys.
-    fn begin(
+    pub(crate) fn begin(
         store: &Store,
         mut db: Db,
         label: &str,
@@ -80,7 +82,7 @@ impl Writer {
     ) -> Result<Self> {
         let id: [u8; 16] = random()?;
         let origin = format!("{cluster}/{}", secmon_core::hex(&id));
-        let secrets = StreamKeys::from_bytes(random()?, random()?);
+        let secrets = StreamKeys::from_bytes(random()?, random()?).with_stream_key(random()?);
         let sealer = Sealer::create(&origin, &secrets)?;
         let keys = KeyPlace::lock(&store.0.keys, &secmon_core::hex(&id))?;
         let keys = keys.ok_or_else(|| Error::Locked { label: label.into() })?;
@@ -101,12 +103,15 @@ impl Writer {
             logged: 0,
             closed: false,
             k0_box: None,
+            stream_vkey: sealer.stream_vkey().map(|vkey| vkey.to_string()).unwrap_or_default(),
         };
         stream.set_head(sealer.head(), 0);
         streams::insert(&mut db, &mut stream)?;
         let mut writer =
             Self::assemble(store, db, keys, Monitor::new(ruleset, sealer), stream, now)?;
         writer.begun = Some(secrets);
+        // Its first key is in use from now on; that of a stream that is resumed rotates at once.
+        writer.rotated_at = now;
         Ok(writer)
     }
 
@@ -130,12 +135,12 @@ impl Writer {
         stream: StreamRow,
         now: DateTime<Utc>,
     ) -> Result<Self> {
-        let leaves = Leaves::resume(&mut db, &stream)?;
+        let tiles = Open::resume(&mut db, &stream)?;
         Ok(Self {
             store: store.clone(),
             db,
             keys,
-            leaves,
+            tiles,
             known: Known::default(),
             pending: None,
             begun: None,
@@ -144,6 +149,7 @@ impl Writer {
             checkpoint_at: now - CHECKPOINT_PAUSE,
             urgent: false,
             checkpoint_size: stream.size(),
+            rotated_at: DateTime::<Utc>::MIN_UTC,
             tick_at: now,
             snapshot_at: now,
             monitor,

@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use secmon_core::{Event, Level, Record};
 
 use crate::connection::{Db, on};
-use crate::schema::{records, tiles};
+use crate::schema::records;
 use crate::streams::StreamRow;
 use crate::{Page, RecordQuery, Result, Store, signed, time, unsigned};
 
@@ -90,33 +90,6 @@ pub(crate) fn insert(db: &mut Db, rows: &[Row]) -> Result<()> {
     }
     for row in rest {
         on!(db, c => diesel::insert_into(records::table).values(row).execute(c))?;
-    }
-    Ok(())
-}
-
-/// How many hashes a tile holds.
-pub(crate) const TILE: u64 = 256;
-
-/// A run of leaf hashes.
-#[derive(Clone, Debug, Insertable, Queryable, Selectable)]
-#[diesel(table_name = tiles)]
-pub(crate) struct TileRow {
-    pub(crate) stream_no: i64,
-    pub(crate) level: i32,
-    pub(crate) idx: i64,
-    pub(crate) hashes: Vec<u8>,
-}
-
-/// The leaf hashes of a tile, if it is there.
-pub(crate) fn tile(db: &mut Db, stream_no: i64, idx: i64) -> Result<Option<Vec<u8>>> {
-    let at = tiles::stream_no.eq(stream_no).and(tiles::level.eq(0)).and(tiles::idx.eq(idx));
-    Ok(on!(db, c => tiles::table.filter(at).select(tiles::hashes).first(c).optional())?)
-}
-
-/// Stores tiles; one that is there, only partly filled, is replaced.
-pub(crate) fn put_tiles(db: &mut Db, rows: &[TileRow]) -> Result<()> {
-    for row in rows {
-        on!(db, c => diesel::replace_into(tiles::table).values(row).execute(c))?;
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ diesel::table! {
         logged -> BigInt,
         closed -> Bool,
         k0_box -> Nullable<Binary>,
+        stream_vkey -> Text,
     }
 }
 
@@ -182,6 +183,41 @@ diesel::table! {
         scope -> Text,
         created_at -> BigInt,
         expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    removals (stream_no, block, seq) {
+        stream_no -> BigInt,
+        block -> BigInt,
+        seq -> BigInt,
+    }
+}
+
+diesel::table! {
+    expiring (day) {
+        day -> BigInt,
+    }
+}
+
+diesel::table! {
+    anchors (stream_no, size, kind, place) {
+        stream_no -> BigInt,
+        size -> BigInt,
+        kind -> Text,
+        place -> Text,
+        at -> BigInt,
+        evidence -> Text,
+    }
+}
+
+diesel::table! {
+    witnessed (origin) {
+        origin -> Text,
+        size -> BigInt,
+        root -> Binary,
+        note -> Text,
+        at -> BigInt,
     }
 }
 

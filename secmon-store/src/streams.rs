@@ -31,6 +31,8 @@ pub struct StreamRow {
     /// Whether no writer may resume it.
     pub closed: bool,
     pub(crate) k0_box: Option<Vec<u8>>,
+    /// The public key of the stream's own key, which signs every checkpoint; empty if it has none.
+    pub stream_vkey: String,
 }
 
 impl StreamRow {
@@ -42,6 +44,11 @@ impl StreamRow {
     /// How many records it has.
     pub fn size(&self) -> u64 {
         unsigned(self.size)
+    }
+
+    /// The epoch of its signing key.
+    pub fn signing_epoch(&self) -> u64 {
+        unsigned(self.sig_epoch)
     }
 
     /// The state behind its last record; none if the row was tampered with.

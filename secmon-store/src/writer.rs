@@ -1,17 +1,20 @@
 //! `Writer`: a monitor, a connection and a key file; the only way into a store.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use secmon_core::seal::StreamKeys;
-use secmon_core::{Detection, Event, Monitor, Prepared, Step, When, fields};
+use secmon_core::seal::{Retention, StreamKeys};
+use secmon_core::{Announcement, Detection, Monitor, Prepared, Step, When};
+use zeroize::Zeroizing;
 
-use crate::commit::{Leaves, Pending};
+use crate::commit::Pending;
 use crate::connection::Db;
+use crate::failpoint::hit;
 use crate::inputs::Position;
 use crate::keys::{KeyPlace, random};
 use crate::receipts::RequestKey;
 use crate::records::Row;
 use crate::rollups::Known;
 use crate::streams::StreamRow;
+use crate::tiles::Open;
 use crate::{Error, Result, Store, receipts, signed, streams, unsigned};
 
 /// The bounds of one batch.
@@ -23,6 +26,8 @@ const MOST_BYTES: usize = 4 << 20;
 const CHECKPOINT_AFTER: TimeDelta = TimeDelta::seconds(1);
 const CHECKPOINT_RECORDS: u64 = 10_000;
 pub(crate) const CHECKPOINT_PAUSE: TimeDelta = TimeDelta::milliseconds(100);
+/// How long a signing key is in use.
+const ROTATE_AFTER: TimeDelta = TimeDelta::hours(24);
 /// How often silence is attested, rules are told the time, and their memory is saved.
 const MINUTE: TimeDelta = TimeDelta::seconds(60);
 
@@ -96,7 +101,7 @@ pub struct Writer {
     pub(crate) keys: KeyPlace,
     pub(crate) monitor: Monitor,
     pub(crate) stream: StreamRow,
-    pub(crate) leaves: Leaves,
+    pub(crate) tiles: Open,
     pub(crate) known: Known,
     pub(crate) pending: Option<Pending>,
     pub(crate) begun: Option<StreamKeys>,
@@ -106,6 +111,8 @@ pub struct Writer {
     pub(crate) checkpoint_size: u64,
     /// Whether a high incident waits for a checkpoint that was too soon behind another.
     pub(crate) urgent: bool,
+    /// When the signing key came into use.
+    pub(crate) rotated_at: DateTime<Utc>,
     pub(crate) tick_at: DateTime<Utc>,
     pub(crate) snapshot_at: DateTime<Utc>,
 }
@@ -166,7 +173,7 @@ impl Writer {
         if places.is_empty() {
             return Ok(answers.into_iter().flatten().collect());
         }
-        step.announce = self.rules_announcement(now);
+        step.announce.extend(self.rules_announcement(now));
         let news = self.stream.size() + step.events.len() as u64 - self.checkpoint_size;
         step.checkpoint = if now - self.checkpoint_at < CHECKPOINT_PAUSE {
             When::Never
@@ -175,6 +182,7 @@ impl Writer {
         } else {
             When::OnHighIncident
         };
+        step.rotate = self.rotation(step.checkpoint, now);
         step.tick = now - self.tick_at >= MINUTE;
         let pausing = step.checkpoint == When::Never;
         let batch = self.seal(step, now)?;
@@ -206,16 +214,14 @@ impl Writer {
         let mut step = Step::default();
         let waited = now - self.checkpoint_at;
         if waited >= MINUTE {
-            let mut event = Event::new(now);
-            event.set(fields::EVENT_KIND, "state");
-            event.set(fields::EVENT_ACTION, "heartbeat");
-            step.announce = Some(("secmon.heartbeat", event));
+            step.announce.push(Announcement::new("secmon.heartbeat", "heartbeat", now));
         }
         let news = self.stream.size() > self.checkpoint_size;
         let urgent = self.urgent && waited >= CHECKPOINT_PAUSE;
         if waited >= MINUTE || (news && (urgent || waited >= CHECKPOINT_AFTER)) {
             step.checkpoint = When::Always;
         }
+        step.rotate = self.rotation(step.checkpoint, now);
         step.tick = now - self.tick_at >= MINUTE;
         if step.checkpoint == When::Always || step.tick {
             self.run(step, now)?;
@@ -234,6 +240,11 @@ impl Writer {
             self.run(Step { checkpoint: When::Always, ..Step::default() }, now)?;
         }
         Ok(())
+    }
+
+    /// Keeps records for other times from now on.
+    pub fn set_retention(&mut self, retention: Retention) {
+        self.monitor.set_retention(retention);
     }
 
     /// The id of the stream, 32 hexadecimal digits.
@@ -261,9 +272,39 @@ impl Writer {
         &self.store
     }
 
-    fn rules_announcement(&mut self, now: DateTime<Utc>) -> Option<(&'static str, Event)> {
+    /// Lets the signing key rotate with the next checkpoint; it does so once a day by itself, and when a
+    /// stream is resumed.
+    pub fn rotate_key(&mut self) {
+        self.rotated_at = DateTime::<Utc>::MIN_UTC;
+    }
+
+    /// The secret of the next signing key when it is due, in the key file already: were it named in a
+    /// record first, a crash could lose it.
+    fn rotation(&mut self, checkpoint: When, now: DateTime<Utc>) -> Option<Zeroizing<[u8; 32]>> {
+        if checkpoint != When::Always || now - self.rotated_at < ROTATE_AFTER {
+            return None;
+        }
+        let secret = random().map(Zeroizing::new);
+        let kept = secret.and_then(|secret| {
+            self.keys.write(&self.monitor.key_file().with_pending(&secret))?;
+            Ok(secret)
+        });
+        hit("rotation.pending");
+        match kept {
+            Ok(secret) => {
+                self.rotated_at = now;
+                Some(secret)
+            }
+            Err(error) => {
+                self.warnings.push(format!("the signing key could not be rotated: {error}"));
+                None
+            }
+        }
+    }
+
+    fn rules_announcement(&mut self, now: DateTime<Utc>) -> Option<Announcement> {
         let said = std::mem::replace(&mut self.rules_said, true);
-        (!said).then(|| ("secmon.rules", self.monitor.rules_event(now)))
+        (!said).then(|| self.monitor.rules_announcement(now))
     }
 
     /// The answer to a request that was stored before.
@@ -304,7 +345,7 @@ impl Writer {
         let from = (self.stream.size, self.stream.mac_epoch);
         self.stream.set_head(&batch.head, batch.logged);
         let no = self.stream.stream_no;
-        let tiles = self.leaves.push(no, &batch);
+        let tiles = self.tiles.push(no, &batch);
         let records = std::mem::take(&mut batch.records);
         let rows = records.into_iter().map(|record| Row::of(no, record)).collect();
         let due = now - self.snapshot_at >= MINUTE;
@@ -319,7 +360,7 @@ impl Writer {
     }
 
     /// Commits what is pending; an unknown outcome is settled by what the database says.
-    fn flush(&mut self) -> Result<()> {
+    pub(crate) fn flush(&mut self) -> Result<()> {
         let Some(pending) = &self.pending else { return Ok(()) };
         if let Err(error) = pending.commit(&mut self.db, &mut self.known) {
             match streams::settled(&mut self.db, &pending.stream) {
@@ -330,6 +371,7 @@ impl Writer {
                 _ => return Err(busy(&error.to_string())),
             }
         }
+        hit("commit.after");
         let checkpoint = pending.batch.checkpoint.is_some();
         let now = pending.now;
         self.pending = None;

@@ -1,9 +1,13 @@
 //! Bodies of records: written and read strictly as RFC 8785 JSON without floats.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use chrono::{DateTime, FixedOffset, Utc};
 
-use crate::event::{Event, Level, MESSAGE_AT, Name, Value, cmp_utf16, fields};
-use crate::json::{first_special, push_display, push_escaped, push_int, push_str};
+use super::claim::{BLOCK_BYTES, Claim, KEY, RETENTION};
+use super::strict::{Strict, unescape};
+use crate::event::{Event, Level, MESSAGE_AT, Name, Value, fields};
+use crate::json::{push_display, push_escaped, push_int, push_str};
 
 /// The longest body, as a tile entry of C2SP `tlog-tiles` can hold it.
 pub const MOST_BODY: usize = 65_535;
@@ -20,23 +24,51 @@ pub(crate) struct Envelope<'a> {
     /// Time of sealing, µs.
     pub(crate) at: i64,
     pub(crate) id: u128,
+    /// The day on which it expires.
+    pub(crate) expires: i64,
     pub(crate) category: &'a str,
+    /// What verification needs of a record of the writer's own.
+    pub(crate) claim: Option<&'a Claim>,
 }
 
 /// Appends the body of a record.
 pub(crate) fn encode(envelope: &Envelope<'_>, event: &Event, out: &mut String) {
     out.push_str("{\"at\":");
     push_int(out, envelope.at);
+    if let Some(Claim::Gone { block, by, .. }) = envelope.claim {
+        out.push_str(",\"block\":");
+        push_int(out, i64::try_from(*block).unwrap_or(i64::MAX));
+        out.push_str(",\"by\":");
+        push_str(out, by);
+    }
     out.push_str(",\"cat\":\"");
     push_escaped(out, envelope.category);
-    out.push_str("\",\"ev\":");
+    out.push('"');
+    if let Some(Claim::Key { epoch, .. }) = envelope.claim {
+        out.push_str(",\"epoch\":");
+        push_int(out, i64::try_from(*epoch).unwrap_or(i64::MAX));
+    }
+    out.push_str(",\"ev\":");
     event.write_fields(out);
     out.push_str(",\"exp\":");
-    push_int(out, expires(envelope.at, event.level, envelope.category));
+    push_int(out, envelope.expires);
+    if let Some(Claim::Gone { gone, .. }) = envelope.claim {
+        out.push_str(",\"gone\":\"");
+        BASE64.encode_string(gone, out);
+        out.push('"');
+    }
     out.push_str(",\"id\":\"");
     push_id(out, envelope.id);
     out.push_str("\",\"lvl\":\"");
     out.push_str(event.level.as_str());
+    if let Some(Claim::Key { next, .. }) = envelope.claim {
+        out.push_str("\",\"next\":\"");
+        BASE64.encode_string(next, out);
+    }
+    if let Some(Claim::Gone { policy, .. }) = envelope.claim {
+        out.push_str("\",\"policy\":\"");
+        push_escaped(out, policy);
+    }
     if let Some(raw) = event.raw() {
         out.push_str("\",\"raw\":\"");
         push_escaped(out, raw);
@@ -70,14 +102,44 @@ pub(crate) fn fits(event: &Event) -> bool {
     out.len() + ENVELOPE <= MOST_BODY
 }
 
-/// The day on which a record expires: 90 days for the everyday, five years from level high on, never
-/// for what the writer itself says. Beyond 90 days in steps of a month.
-pub(crate) fn expires(at: i64, level: Level, category: &str) -> i64 {
-    if category != "event" {
-        return NEVER;
+/// How many days records are kept. Beyond 90 days they expire in steps of 30, so that many expire at once.
+///
+/// ```
+/// use secmon_core::seal::Retention;
+/// assert_eq!(Retention::default().everyday, 90);
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Retention {
+    /// Events below level high.
+    pub everyday: u32,
+    /// Events of level high or critical.
+    pub high: u32,
+    /// Rounds of probes (`event.kind` is `metric`).
+    pub metrics: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { everyday: 90, high: 5 * 365, metrics: 90 }
     }
-    let day = at.div_euclid(86_400_000_000);
-    if level >= Level::High { (day + 5 * 365 + 29).div_euclid(30) * 30 } else { day + 90 }
+}
+
+impl Retention {
+    /// The day on which a record that is sealed now expires; never, if the writer itself says it.
+    pub(crate) fn day(self, at: i64, event: &Event, category: &str) -> i64 {
+        if category != "event" {
+            return NEVER;
+        }
+        let keep = if event.level >= Level::High {
+            self.high
+        } else if event.text(fields::EVENT_KIND) == Some("metric") {
+            self.metrics
+        } else {
+            self.everyday
+        };
+        let day = at.div_euclid(86_400_000_000) + i64::from(keep);
+        if keep > 90 { (day + 29).div_euclid(30) * 30 } else { day }
+    }
 }
 
 /// A UUID in its usual form.
@@ -114,6 +176,12 @@ pub(crate) struct Body<'a> {
     pub(crate) user: Option<&'a str>,
     pub(crate) action: Option<&'a str>,
     pub(crate) outcome: Option<&'a str>,
+    epoch: Option<i64>,
+    next: Option<&'a str>,
+    block: Option<i64>,
+    by: Option<&'a str>,
+    gone: Option<&'a str>,
+    policy: Option<&'a str>,
     /// Whether one of the texts above holds escapes and must be decoded before it is compared.
     pub(crate) escaped: bool,
 }
@@ -125,21 +193,42 @@ impl<'a> Body<'a> {
             return Err(format!("longer than {MOST_BODY} bytes"));
         }
         let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
-        let mut reader = Strict { text, bytes, at: 0 };
+        let mut reader = Strict::new(text);
         let mut body = Self::default();
         reader.object(&mut |reader, key| body.member(reader, key))?;
-        if reader.at < bytes.len() {
-            return Err(reader.error("more behind the object"));
-        }
+        reader.end()?;
         if body.version != 1 {
             return Err(format!("version {} is not known", body.version));
         }
         Ok(body)
     }
 
+    /// What the record says to whoever verifies; none if it is an event, or not of the right form.
+    pub(crate) fn claim(&self) -> Option<Claim> {
+        match self.category {
+            KEY => Some(Claim::Key {
+                epoch: u64::try_from(self.epoch?).ok()?,
+                next: BASE64.decode(self.next?).ok()?.try_into().ok()?,
+            }),
+            RETENTION => Some(Claim::Gone {
+                block: u64::try_from(self.block?).ok()?,
+                gone: BASE64.decode(self.gone?).ok().filter(|bits| bits.len() == BLOCK_BYTES)?,
+                policy: unescape(self.policy?),
+                by: unescape(self.by?),
+            }),
+            _ => None,
+        }
+    }
+
     fn member(&mut self, reader: &mut Strict<'a>, key: &str) -> Result<(), String> {
         match key {
             "at" => self.at = reader.integer()?,
+            "block" => self.block = Some(reader.integer()?),
+            "by" => self.by = Some(reader.string(&mut self.escaped)?),
+            "epoch" => self.epoch = Some(reader.integer()?),
+            "gone" => self.gone = Some(reader.string(&mut self.escaped)?),
+            "policy" => self.policy = Some(reader.string(&mut self.escaped)?),
+            "next" => self.next = Some(reader.string(&mut self.escaped)?),
             "cat" => self.category = reader.string(&mut self.escaped)?,
             "ev" => {
                 let mut escaped = false;
@@ -172,165 +261,14 @@ impl<'a> Body<'a> {
     }
 }
 
-/// Reads canonical JSON and nothing else.
-struct Strict<'a> {
-    text: &'a str,
-    bytes: &'a [u8],
-    at: usize,
+/// The day on which a record expires, as its body says, since 1970; none if the body is none of ours.
+pub fn day_of_expiry(body: &[u8]) -> Option<i64> {
+    Body::parse(body).ok().map(|body| body.expires)
 }
 
-type Member<'a, 'f> = &'f mut dyn FnMut(&mut Strict<'a>, &'a str) -> Result<(), String>;
-
-impl<'a> Strict<'a> {
-    fn object(&mut self, member: Member<'a, '_>) -> Result<(), String> {
-        self.expect(b'{')?;
-        if self.peek() == Some(b'}') {
-            self.at += 1;
-            return Ok(());
-        }
-        let mut before: Option<(&str, bool)> = None;
-        loop {
-            let mut escaped = false;
-            let key = self.string(&mut escaped)?;
-            if let Some(before) = before
-                && !is_sorted(before, (key, escaped))
-            {
-                return Err(self.error("keys not sorted, or one twice"));
-            }
-            before = Some((key, escaped));
-            self.expect(b':')?;
-            member(self, key)?;
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                _ => break,
-            }
-        }
-        self.expect(b'}')
-    }
-
-    fn value(&mut self, depth: usize) -> Result<(), String> {
-        if depth > 130 {
-            return Err(self.error("nested too deeply"));
-        }
-        match self.peek() {
-            Some(b'"') => self.string(&mut false).map(drop),
-            Some(b'-' | b'0'..=b'9') => self.integer().map(drop),
-            Some(b'{') => self.object(&mut |reader, _| reader.value(depth + 1)),
-            Some(b'[') => {
-                self.at += 1;
-                if self.peek() == Some(b']') {
-                    self.at += 1;
-                    return Ok(());
-                }
-                loop {
-                    self.value(depth + 1)?;
-                    match self.peek() {
-                        Some(b',') => self.at += 1,
-                        _ => return self.expect(b']'),
-                    }
-                }
-            }
-            _ => {
-                let rest = self.text.get(self.at..).unwrap_or_default();
-                let literal =
-                    ["true", "false", "null"].into_iter().find(|word| rest.starts_with(word));
-                self.at += literal.ok_or_else(|| self.error("a value expected"))?.len();
-                Ok(())
-            }
-        }
-    }
-
-    /// A string's text between its quotes, escapes as they stand.
-    fn string(&mut self, escaped: &mut bool) -> Result<&'a str, String> {
-        self.expect(b'"')?;
-        let start = self.at;
-        loop {
-            let rest = self.bytes.get(self.at..).unwrap_or_default();
-            self.at += first_special(rest).unwrap_or(rest.len());
-            match self.peek() {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    *escaped = true;
-                    self.escape()?;
-                }
-                _ => return Err(self.error("control character or end in a string")),
-            }
-        }
-        self.at += 1;
-        Ok(self.text.get(start..self.at - 1).unwrap_or_default())
-    }
-
-    fn escape(&mut self) -> Result<(), String> {
-        self.at += 2;
-        match self.bytes.get(self.at - 1) {
-            Some(b'"' | b'\\' | b'b' | b't' | b'n' | b'f' | b'r') => Ok(()),
-            Some(b'u') => {
-                let digits = self.text.get(self.at..self.at + 4).unwrap_or_default();
-                let control = u32::from_str_radix(digits, 16)
-                    .is_ok_and(|code| code < 0x20 && !matches!(code, 8 | 9 | 10 | 12 | 13));
-                let lower =
-                    !digits.bytes().any(|digit| digit.is_ascii_uppercase() || digit == b'+');
-                self.at += 4;
-                if control && lower { Ok(()) } else { Err(self.error("escape not canonical")) }
-            }
-            _ => Err(self.error("escape not canonical")),
-        }
-    }
-
-    fn integer(&mut self) -> Result<i64, String> {
-        let start = self.at;
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        let is_negative = self.at > start;
-        let first = self.peek();
-        let mut number = 0_i64;
-        let digits = self.bytes.get(self.at..).unwrap_or_default();
-        let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
-        // Sixteen digits hold 53 bits, and fit 64.
-        for (count, digit) in (1..).zip(digits) {
-            self.at += 1;
-            number = if count > 16 { i64::MAX } else { number * 10 + i64::from(digit - b'0') };
-        }
-        let length = self.at - start;
-        let canonical = first.is_some_and(|byte| matches!(byte, b'1'..=b'9'))
-            || (first == Some(b'0') && length == 1);
-        if !canonical || !crate::json::is_safe(number) {
-            return Err(self.error("an integer of at most 53 bits expected"));
-        }
-        Ok(if is_negative { -number } else { number })
-    }
-
-    #[inline]
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    #[inline]
-    fn expect(&mut self, byte: u8) -> Result<(), String> {
-        if self.peek() != Some(byte) {
-            return Err(self.error(&format!("`{}` expected", char::from(byte))));
-        }
-        self.at += 1;
-        Ok(())
-    }
-
-    #[cold]
-    fn error(&self, what: &str) -> String {
-        format!("{what} at byte {}", self.at)
-    }
-}
-
-fn is_sorted(before: (&str, bool), key: (&str, bool)) -> bool {
-    if before.1 || key.1 {
-        return cmp_utf16(&unescape(before.0), &unescape(key.0)).is_lt();
-    }
-    cmp_utf16(before.0, key.0).is_lt()
-}
-
-/// The text of an escaped string.
-pub(crate) fn unescape(text: &str) -> String {
-    serde_json::from_str(&format!("\"{text}\"")).unwrap_or_else(|_| text.to_owned())
+/// The index at which a body was sealed; none if it is none of ours.
+pub fn seq_of(body: &[u8]) -> Option<u64> {
+    Body::parse(body).ok().and_then(|body| u64::try_from(body.seq).ok())
 }
 
 /// The event that a body holds; none if the body is none of ours.
@@ -390,7 +328,9 @@ mod tests {
             seq: 7,
             at: 1_700_000_000_000_000,
             id: 5,
+            expires: 20_000,
             category: "event",
+            claim: None,
         };
         encode(&envelope, event, &mut out);
         out

@@ -33,6 +33,11 @@ impl Vkey {
         Self { name: name.into(), key: key.verifying_key() }
     }
 
+    /// The key of these bytes; none if they are no Ed25519 key.
+    pub(crate) fn from_bytes(name: &str, key: &[u8; 32]) -> Option<Self> {
+        VerifyingKey::from_bytes(key).ok().map(|key| Self { name: name.into(), key })
+    }
+
     /// Its name: the origin of the stream.
     pub fn name(&self) -> &str {
         &self.name
@@ -99,12 +104,21 @@ impl Note {
         format!("{origin}\n{size}\n{}\n", BASE64.encode(root))
     }
 
-    /// The signed note of a stream's state.
-    pub(crate) fn sign(origin: &str, size: u64, root: &Hash, key: &SigningKey) -> String {
+    /// The note of a stream's state, with a signature line of each key.
+    pub(crate) fn sign<'a>(
+        origin: &str,
+        size: u64,
+        root: &Hash,
+        keys: impl IntoIterator<Item = &'a SigningKey>,
+    ) -> String {
         let text = Self::text(origin, size, root);
-        let mut signature = key_id(origin, &key.verifying_key()).to_vec();
-        signature.extend(key.sign(text.as_bytes()).to_bytes());
-        format!("{text}\n\u{2014} {origin} {}\n", BASE64.encode(signature))
+        let mut note = format!("{text}\n");
+        for key in keys {
+            let mut signature = key_id(origin, &key.verifying_key()).to_vec();
+            signature.extend(key.sign(text.as_bytes()).to_bytes());
+            note.extend(["\u{2014} ", origin, " ", &BASE64.encode(signature), "\n"]);
+        }
+        note
     }
 
     /// Reads a note; nothing is verified yet.

@@ -6,19 +6,24 @@
 mod body;
 mod chain;
 mod checkpoint;
+mod claim;
 mod keys;
 mod proof;
+mod removals;
 mod sha256;
+mod strict;
 mod tree;
 mod verdict;
 mod verify;
 
 use ed25519_dalek::SigningKey;
 
-pub use self::body::MOST_BODY;
-pub(crate) use self::body::{Envelope, decode, encode, expires, fits};
-use self::chain::{MacKey, first_mac};
+pub(crate) use self::body::{Envelope, decode, encode, fits};
+pub use self::body::{MOST_BODY, Retention, day_of_expiry, seq_of};
+use self::chain::first_mac;
 pub use self::checkpoint::{Checkpoint, Note, Vkey};
+pub use self::claim::{BLOCK, Claim};
+use self::keys::Secrets;
 pub use self::keys::{KeyFile, StreamKeys};
 pub use self::proof::{Proof, consistency, consistency_holds, inclusion, inclusion_holds};
 pub use self::tree::{Tree, leaf_hash, node_hash};
@@ -56,8 +61,7 @@ pub struct Head {
 pub struct Sealer {
     origin: String,
     head: Head,
-    mac: MacKey,
-    signer: SigningKey,
+    secrets: Secrets,
 }
 
 impl Sealer {
@@ -71,20 +75,21 @@ impl Sealer {
             sig_epoch: 0,
             last_at: 0,
         };
-        Ok(Self { origin: origin.into(), head, mac: keys.mac_key(), signer: keys.signer() })
+        let secrets =
+            Secrets { mac: keys.mac_key(), signer: keys.signer(), stream: keys.stream_signer() };
+        Ok(Self { origin: origin.into(), head, secrets })
     }
 
     /// Goes on with a stream, with the keys that [`KeyFile::reconcile`] gave.
     pub fn resume(origin: &str, head: Head, keys: &KeyFile) -> Result<Self> {
         check_origin(origin)?;
-        let (mac, signer) = keys.secrets()?;
-        Ok(Self { origin: origin.into(), head, mac, signer })
+        Ok(Self { origin: origin.into(), head, secrets: keys.secrets()? })
     }
 
     /// Seals a body: its leaf hash and MAC.
     pub fn seal(&mut self, body: &[u8]) -> ([u8; 32], [u8; 32]) {
         let leaf = leaf_hash(body);
-        let mac = self.mac.chain(self.head.tree.size(), &self.head.last_mac, &leaf);
+        let mac = self.secrets.mac.chain(self.head.tree.size(), &self.head.last_mac, &leaf);
         self.head.tree.push(leaf);
         self.head.last_mac = mac;
         (leaf, mac)
@@ -94,22 +99,41 @@ impl Sealer {
     /// again with what is in memory from now on.
     pub fn checkpoint(&mut self) -> Checkpoint {
         let size = self.head.tree.size();
-        let note = Note::sign(&self.origin, size, &self.head.tree.root(), &self.signer);
+        let signers = self.secrets.stream.iter().chain([&self.secrets.signer]);
+        let note = Note::sign(&self.origin, size, &self.head.tree.root(), signers);
         let checkpoint =
             Checkpoint { epoch: self.head.mac_epoch, size, mac: self.head.last_mac, note };
-        self.mac = self.mac.evolve();
+        self.secrets.mac = self.secrets.mac.evolve();
         self.head.mac_epoch += 1;
         checkpoint
     }
 
+    /// What the record says with which the signing key rotates; it must be the last record of a
+    /// checkpoint, and [`Sealer::rotate`] must follow.
+    pub fn next_key(&self, secret: &[u8; 32]) -> Claim {
+        let next = SigningKey::from_bytes(secret).verifying_key().to_bytes();
+        Claim::Key { epoch: self.head.sig_epoch + 1, next }
+    }
+
+    /// Signs with another key from now on, and forgets the one before.
+    pub fn rotate(&mut self, secret: &[u8; 32]) {
+        self.secrets.signer = SigningKey::from_bytes(secret);
+        self.head.sig_epoch += 1;
+    }
+
     /// The key file that belongs to the present state.
     pub fn key_file(&self) -> KeyFile {
-        KeyFile::of(&self.origin, &self.head, &self.mac, &self.signer)
+        KeyFile::of(&self.origin, &self.head, &self.secrets)
     }
 
     /// The public key of the present signing key.
     pub fn vkey(&self) -> Vkey {
-        Vkey::of(&self.origin, &self.signer)
+        Vkey::of(&self.origin, &self.secrets.signer)
+    }
+
+    /// The public key of the stream's own key, if it has one.
+    pub fn stream_vkey(&self) -> Option<Vkey> {
+        self.secrets.stream.as_ref().map(|key| Vkey::of(&self.origin, key))
     }
 
     /// The stream's name.

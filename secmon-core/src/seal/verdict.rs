@@ -24,7 +24,9 @@ pub enum Flaw {
     Inserted,
     /// A body, checkpoint or key has not the form that it must have.
     Malformed,
-    /// A record is not there.
+    /// A signing key is named in another place than the last record of a checkpoint.
+    MisplacedKey,
+    /// A record is not there, and its removal was not announced.
     Missing,
     /// A record stands in another place than that at which it was sealed.
     Reordered,
@@ -32,6 +34,8 @@ pub enum Flaw {
     Rollback,
     /// Records at the end are gone.
     Truncated,
+    /// What announced a removal is not in the stream.
+    Unannounced,
 }
 
 impl Flaw {
@@ -46,10 +50,12 @@ impl Flaw {
             Self::ColumnMismatch => "column_mismatch",
             Self::Inserted => "inserted",
             Self::Malformed => "malformed",
+            Self::MisplacedKey => "misplaced_key",
             Self::Missing => "missing",
             Self::Reordered => "reordered",
             Self::Rollback => "rollback",
             Self::Truncated => "truncated",
+            Self::Unannounced => "unannounced",
         }
     }
 }
@@ -84,6 +90,8 @@ pub struct Verdict {
     pub origin: String,
     /// How many records were read.
     pub records: u64,
+    /// How many records are gone as was announced: their leaves and proofs stay.
+    pub expired: u64,
     /// How many checkpoints were verified.
     pub checkpoints: u64,
     /// How many records the last good checkpoint covers; those behind it lie in the open window.
@@ -109,6 +117,7 @@ impl Verdict {
             "origin": self.origin,
             "ok": self.is_ok(),
             "records": self.records,
+            "expired": self.expired,
             "checkpoints": self.checkpoints,
             "covered": self.covered,
             "macs_checked": self.macs_checked,

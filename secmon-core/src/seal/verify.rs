@@ -1,8 +1,11 @@
 //! Verification of a stream: offline, with the public key alone; with K_0 the MACs too.
 
-use super::body::{Body, unescape};
+use super::body::Body;
 use super::chain::{MacKey, first_mac};
 use super::checkpoint::{Checkpoint, Note, Vkey};
+use super::claim::{Claim, KEY};
+use super::removals::Removals;
+use super::strict::unescape;
 use super::tree::{Hash, Tree, leaf_hash};
 use super::verdict::{Finding, Flaw, Verdict};
 use super::{Head, KeyFile};
@@ -52,7 +55,15 @@ const MOST_FINDINGS: usize = 1_000;
 /// Memory does not grow with the stream.
 #[derive(Debug)]
 pub struct Verifier {
+    origin: String,
+    /// The signing key of the next checkpoint.
     vkey: Vkey,
+    sig_epoch: u64,
+    /// The stream's own key, which must have signed every checkpoint.
+    stream_vkey: Option<Vkey>,
+    /// The key that the last record names.
+    next_key: Option<(u64, [u8; 32])>,
+    removals: Removals,
     tree: Tree,
     last_at: i64,
     /// The stored MAC of the record before; none if there is none to compare with.
@@ -69,12 +80,18 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// For the stream whose origin is the key's name.
+    /// For the stream whose origin is the key's name. The key is the first signing key, the genesis
+    /// key: those that follow are named in the stream.
     pub fn new(vkey: Vkey) -> Self {
         let verdict = Verdict { origin: vkey.name().into(), ..Verdict::default() };
         let last_mac = Some(first_mac(vkey.name()));
         Self {
+            origin: vkey.name().into(),
             vkey,
+            sig_epoch: 0,
+            stream_vkey: None,
+            next_key: None,
+            removals: Removals::default(),
             tree: Tree::default(),
             last_at: i64::MIN,
             last_mac,
@@ -90,14 +107,37 @@ impl Verifier {
     /// Checks every MAC and seal too.
     #[must_use]
     pub fn with_k0(mut self, k0: [u8; 32]) -> Self {
-        self.mac = Some((MacKey::new(k0), first_mac(self.vkey.name())));
+        self.mac = Some((MacKey::new(k0), first_mac(&self.origin)));
         self.verdict.macs_checked = true;
         self
+    }
+
+    /// Asks of every checkpoint that the stream's own key signed it too.
+    #[must_use]
+    pub fn with_stream_key(mut self, vkey: Vkey) -> Self {
+        self.stream_vkey = Some(vkey);
+        self
+    }
+
+    /// Takes the body of a record that stands further behind and announces removals, before the first
+    /// record of the block that it speaks of. The walk must meet the same body at the index.
+    pub fn announce(&mut self, seq: u64, body: &[u8]) {
+        match Claim::of(body) {
+            Some(Claim::Gone { block, gone, .. }) => {
+                self.removals.add(seq, leaf_hash(body), block, &gone);
+            }
+            _ => self.report(Flaw::Malformed, seq, "this record announces no removal"),
+        }
     }
 
     /// The index of the record that comes next.
     pub fn next_seq(&self) -> u64 {
         self.tree.size()
+    }
+
+    /// The MAC of the last record as K_0 gives it, if that is at hand: of records that are gone too.
+    pub fn last_mac(&self) -> Option<[u8; 32]> {
+        self.mac.as_ref().map(|(_, last)| *last)
     }
 
     /// Takes the next record of the store.
@@ -115,6 +155,7 @@ impl Verifier {
         }
         self.verdict.records += 1;
         let leaf = leaf_hash(record.body);
+        self.enter(record.seq, &leaf);
         self.check_body(record, &leaf);
         if let Some((key, last)) = &mut self.mac {
             let mac = key.chain(record.seq, last, &leaf);
@@ -132,15 +173,33 @@ impl Verifier {
         self.tree.push(leaf);
     }
 
-    /// Takes the leaf hash of a record that is missing, so that the walk goes on behind it.
+    /// Takes the leaf hash of a record that is missing, so that the walk goes on behind it. Where its
+    /// removal was announced, nothing is wrong.
     pub fn missing(&mut self, leaf: [u8; 32]) {
         let seq = self.tree.size();
-        self.report(Flaw::Missing, seq, "the record is not there");
+        self.enter(seq, &leaf);
+        if self.removals.is_announced(seq) {
+            self.verdict.expired += 1;
+        } else {
+            self.report(Flaw::Missing, seq, "the record is not there");
+        }
         if let Some((key, last)) = &mut self.mac {
             *last = key.chain(seq, last, &leaf);
         }
         self.last_mac = None;
         self.tree.push(leaf);
+    }
+
+    /// Comes to a record: what was said of it before must fit.
+    fn enter(&mut self, seq: u64, leaf: &Hash) {
+        if let Some((at, _)) = self.next_key.take() {
+            let detail = "a signing key is named here, and no checkpoint ends here";
+            self.report(Flaw::MisplacedKey, at, detail);
+        }
+        if self.removals.confirm(seq, leaf) == Some(false) {
+            let detail = "the removals that this record announced are others";
+            self.report(Flaw::Altered, seq, detail);
+        }
     }
 
     fn check_body(&mut self, record: &Sealed<'_>, leaf: &Hash) {
@@ -159,7 +218,7 @@ impl Verifier {
         if u64::try_from(body.seq).ok() != Some(seq) {
             self.report(Flaw::Reordered, seq, &format!("the body was sealed at {}", body.seq));
         }
-        if body.stream != self.vkey.name() {
+        if body.stream != self.origin {
             self.report(Flaw::Inserted, seq, "the body belongs to another stream");
         }
         if body.at < self.last_at {
@@ -168,6 +227,14 @@ impl Verifier {
         // A body that is altered must not make those behind it look misplaced.
         if record.leaf.is_none_or(|stored| stored == *leaf) {
             self.last_at = self.last_at.max(body.at);
+        }
+        if body.category == KEY {
+            match body.claim() {
+                Some(Claim::Key { epoch, next }) if epoch == self.sig_epoch + 1 => {
+                    self.next_key = Some((seq, next));
+                }
+                _ => self.report(Flaw::Malformed, seq, "it does not name the next signing key"),
+            }
         }
         if let Some(columns) = record.columns
             && let Some(column) = differing(&body, &columns)
@@ -194,13 +261,22 @@ impl Verifier {
         }
         self.check_seal(checkpoint);
         self.last_size = size;
+        if let Some((seq, next)) = self.next_key.take() {
+            match Vkey::from_bytes(&self.origin, &next) {
+                Some(vkey) => (self.vkey, self.sig_epoch) = (vkey, self.sig_epoch + 1),
+                None => self.report(Flaw::Malformed, seq, "the key that it names is none"),
+            }
+        }
     }
 
     fn check_note(&mut self, checkpoint: &Checkpoint, note: &Note) {
         let size = checkpoint.size;
         if !note.is_signed_by(&self.vkey) {
-            self.report(Flaw::BadSignature, size, "no signature of the stream's key verifies");
-        } else if note.origin != self.vkey.name() || note.size != size {
+            let detail = format!("no signature of the key of epoch {} verifies", self.sig_epoch);
+            self.report(Flaw::BadSignature, size, &detail);
+        } else if self.stream_vkey.as_ref().is_some_and(|vkey| !note.is_signed_by(vkey)) {
+            self.report(Flaw::BadSignature, size, "no signature of the stream's own key verifies");
+        } else if note.origin != self.origin || note.size != size {
             self.report(Flaw::ColumnMismatch, size, "the note speaks of another stream or size");
         } else if note.root == self.tree.root() {
             self.verdict.checkpoints += 1;
@@ -261,6 +337,13 @@ impl Verifier {
                 let detail = "the stream's last sealing time is not that of its last record";
                 self.report(Flaw::ColumnMismatch, size - 1, detail);
             }
+            if head.sig_epoch != self.sig_epoch && self.verdict.is_ok() {
+                let detail = format!(
+                    "the stream signs in epoch {}, its records name keys up to epoch {}",
+                    head.sig_epoch, self.sig_epoch
+                );
+                self.report(Flaw::ColumnMismatch, size, &detail);
+            }
             if head.mac_epoch != self.epoch {
                 let detail = format!(
                     "the stream is in epoch {}, its checkpoints end {}",
@@ -268,6 +351,10 @@ impl Verifier {
                 );
                 self.report(Flaw::BadSeal, size, &detail);
             }
+        }
+        if let Some(seq) = self.removals.unconfirmed() {
+            let detail = "the record that announced removals is not at this index";
+            self.report(Flaw::Unannounced, seq, detail);
         }
         if let Some(keys) = keys
             && (keys.size > size || keys.mac_epoch > self.epoch)

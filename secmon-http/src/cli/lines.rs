@@ -94,3 +94,8 @@ pub(super) fn progress(size: Option<u64>) -> ProgressBar {
         _ => ProgressBar::hidden(),
     }
 }
+
+/// A bar that counts records, on a terminal, and nothing elsewhere.
+pub(super) fn counter(total: u64) -> ProgressBar {
+    if std::io::stderr().is_terminal() { ProgressBar::new(total) } else { ProgressBar::hidden() }
+}

@@ -8,10 +8,14 @@ use std::fmt::Display;
 use clap::{Parser, Subcommand};
 
 commands! {
+    checkpoint::Checkpoint,
     demo::Demo,
+    export::Export,
     ingest::Ingest,
     parse::Parse,
     probe::Probe,
+    proof::Proof,
+    prune::Prune,
     scan::Scan,
     serve::Serve,
     token::Token,

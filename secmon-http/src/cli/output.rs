@@ -38,6 +38,11 @@ impl Stdout {
         written(writeln!(self.0, "{line}"))
     }
 
+    /// Prints bytes as they are.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        written(self.0.write_all(bytes))
+    }
+
     /// Prints what is buffered.
     pub(super) fn flush(&mut self) -> Result<(), Failure> {
         written(self.0.flush())

@@ -1,18 +1,18 @@
 //! `secmon verify`: walks everything and says the first bad record and why.
 
-use std::io::IsTerminal as _;
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use clap::Args;
-use indicatif::ProgressBar;
 use secmon_core::seal::{Verdict, Vkey};
-use secmon_store::VerifyOptions;
+use secmon_store::{VerifyOptions, verify_export};
 
+use super::lines::counter;
 use super::output::{Format, say, stdout};
 use super::{Failure, Run, StoreArgs};
 
-/// Verify that nothing in a store was changed
+/// Verify that nothing in a store or an export was changed
 ///
 /// Exits with 1 and names the first bad record if something is wrong.
 /// Example: secmon verify --store <sqlite://secmon.db> --vkey "$(cat genesis.vkey)"
@@ -20,6 +20,9 @@ use super::{Failure, Run, StoreArgs};
 pub(crate) struct Verify {
     #[command(flatten)]
     store: StoreArgs,
+    /// Verify an export instead of a store
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["store", "keys"])]
+    export: Option<PathBuf>,
     /// A public key that came by another way than the store; may repeat
     #[arg(long, value_name = "KEY")]
     vkey: Vec<Vkey>,
@@ -34,15 +37,20 @@ pub(crate) struct Verify {
 impl Run for Verify {
     fn run(self) -> Result<u8, Failure> {
         let k0 = self.k0.iter().map(|argument| read_k0(argument)).collect::<Result<_, _>>()?;
-        let store = self.store.open(false)?;
         if self.vkey.is_empty() {
-            say("warning: no --vkey given: the store's own key is used, which proves only that the store agrees with itself");
+            let what = if self.export.is_some() { "export" } else { "store" };
+            say(format_args!("warning: no --vkey given: the {what}'s own key is used, which proves only that the {what} agrees with itself"));
         }
         let options = VerifyOptions { vkeys: self.vkey, k0, stream: None };
-        let total = store.record_count()?;
-        let bar = if std::io::stderr().is_terminal() { ProgressBar::new(total) } else { ProgressBar::hidden() };
-        let verdicts = store.verify_with(&options, |records| bar.set_position(records))?;
-        bar.finish_and_clear();
+        let verdicts = if let Some(folder) = &self.export {
+            verify_export(folder, &options, |_| {})?
+        } else {
+            let store = self.store.open(false)?;
+            let bar = counter(store.record_count()?);
+            let verdicts = store.verify_with(&options, |records| bar.set_position(records))?;
+            bar.finish_and_clear();
+            verdicts
+        };
         let mut out = stdout();
         for verdict in &verdicts {
             match Format::or_default(self.output) {
@@ -73,8 +81,9 @@ fn read_k0(argument: &str) -> Result<(Option<String>, [u8; 32]), Failure> {
 }
 
 fn sentence(verdict: &Verdict) -> String {
-    let Verdict { origin, records, checkpoints, covered, .. } = verdict;
+    let Verdict { origin, records, expired, checkpoints, covered, .. } = verdict;
     let state = if verdict.is_ok() { "ok" } else { "WRONG" };
     let macs = if verdict.macs_checked { "MACs checked" } else { "by public key; no K_0, so no MACs" };
-    format!("{state}  {origin}: {records} records, {checkpoints} checkpoints cover {covered}; {macs}")
+    let gone = if *expired > 0 { format!(" and {expired} expired ones") } else { String::new() };
+    format!("{state}  {origin}: {records} records{gone}, {checkpoints} checkpoints cover {covered}; {macs}")
 }

@@ -1,7 +1,9 @@
 //! What runs beside requests: one job a file, one line here.
 
+mod anchor;
 mod follow;
 mod probe;
+mod verify;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,7 +12,12 @@ use crate::app::App;
 
 type Job = fn(App) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-const JOBS: &[Job] = &[|app| Box::pin(follow::run(app)), |app| Box::pin(probe::run(app))];
+const JOBS: &[Job] = &[
+    |app| Box::pin(anchor::run(app)),
+    |app| Box::pin(follow::run(app)),
+    |app| Box::pin(probe::run(app)),
+    |app| Box::pin(verify::run(app)),
+];
 
 /// Starts all jobs; they end with the runtime.
 pub(crate) fn start(app: &App) {

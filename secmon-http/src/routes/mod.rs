@@ -6,6 +6,7 @@ mod events;
 mod health;
 mod hosts;
 mod incidents;
+mod integrity;
 mod records;
 mod rules;
 mod session;
@@ -33,6 +34,7 @@ pub(crate) fn router(app: &App) -> Router {
         .merge(events::routes())
         .merge(hosts::routes())
         .merge(incidents::routes())
+        .merge(integrity::routes())
         .merge(records::routes())
         .merge(rules::routes())
         .merge(session::routes())

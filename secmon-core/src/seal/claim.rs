@@ -1,0 +1,50 @@
+//! What records of the writer's own say to whoever verifies the stream.
+
+use super::body::Body;
+
+/// What a record of the writer's own says to whoever verifies the stream, in members of its body.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Claim {
+    /// `secmon.key`: the signing key of the checkpoints behind the one that this record ends.
+    Key {
+        /// The epoch that begins.
+        epoch: u64,
+        /// The public key.
+        next: [u8; 32],
+    },
+    /// `secmon.retention`: which records of a block of 65,536 are removed from now on.
+    Gone {
+        /// The number of the block.
+        block: u64,
+        /// A bit for each record, 8 KiB, the lowest bit of the first byte first.
+        gone: Vec<u8>,
+        /// Why, in words.
+        policy: String,
+        /// Who wanted it.
+        by: String,
+    },
+}
+
+impl Claim {
+    /// The category of its record.
+    pub(crate) fn category(&self) -> &'static str {
+        match self {
+            Self::Key { .. } => KEY,
+            Self::Gone { .. } => RETENTION,
+        }
+    }
+
+    /// Reads it out of a body; none if the body makes none.
+    pub fn of(body: &[u8]) -> Option<Self> {
+        Body::parse(body).ok()?.claim()
+    }
+}
+
+/// The category of records that name the next signing key.
+pub(super) const KEY: &str = "secmon.key";
+/// The category of records that announce what is removed.
+pub(super) const RETENTION: &str = "secmon.retention";
+/// Records of one block of a retention record.
+pub const BLOCK: u64 = 65_536;
+/// Bytes of its bits.
+pub(super) const BLOCK_BYTES: usize = 8_192;

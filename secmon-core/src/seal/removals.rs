@@ -1,0 +1,51 @@
+//! Announced removals, as a verifier needs them: which records of the block that it walks may be gone.
+
+use std::collections::BTreeMap;
+
+use super::claim::BLOCK;
+use super::tree::Hash;
+
+/// What was announced of the blocks that are not walked yet, and of whose announcements the walk has
+/// not come to the record.
+#[derive(Debug, Default)]
+pub(super) struct Removals {
+    /// The bits of a block.
+    blocks: BTreeMap<u64, Vec<u8>>,
+    /// The leaves of the announcing records, until the walk meets them.
+    due: BTreeMap<u64, Hash>,
+}
+
+impl Removals {
+    pub(super) fn add(&mut self, seq: u64, leaf: Hash, block: u64, gone: &[u8]) {
+        self.due.insert(seq, leaf);
+        let bits = self.blocks.entry(block).or_insert_with(|| vec![0; gone.len()]);
+        // A record can announce the end only of those before it.
+        let before = seq.saturating_sub(block.saturating_mul(BLOCK));
+        for (at, (to, more)) in (0..).step_by(8).zip(bits.iter_mut().zip(gone)) {
+            let kept = before.saturating_sub(at).min(8);
+            *to |= more & u8::try_from((1_u16 << kept) - 1).unwrap_or(u8::MAX);
+        }
+    }
+
+    /// Whether the removal of a record was announced. Blocks before are forgotten.
+    pub(super) fn is_announced(&mut self, seq: u64) -> bool {
+        let (block, at) = (seq / BLOCK, seq % BLOCK);
+        self.blocks = self.blocks.split_off(&block);
+        let bits = self.blocks.get(&block);
+        let byte = usize::try_from(at / 8).ok().and_then(|byte| bits?.get(byte));
+        byte.is_some_and(|byte| byte & (1 << (at % 8)) != 0)
+    }
+
+    /// Whether the record that the walk has come to is the announcement that was given for its index.
+    pub(super) fn confirm(&mut self, seq: u64, leaf: &Hash) -> Option<bool> {
+        if self.due.first_key_value().is_none_or(|(first, _)| *first > seq) {
+            return None;
+        }
+        self.due.remove(&seq).map(|announced| announced == *leaf)
+    }
+
+    /// An announcement that the walk did not meet.
+    pub(super) fn unconfirmed(&self) -> Option<u64> {
+        self.due.keys().next().copied()
+    }
+}

@@ -1,0 +1,73 @@
+//! The last verification of the store, and the one that runs.
+
+use std::sync::Mutex;
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use secmon_core::seal::Verdict;
+use secmon_store::VerifyOptions;
+
+use crate::app::App;
+use crate::clock::now;
+
+/// What is known of the store's integrity since the service started.
+#[derive(Debug, Default)]
+pub(crate) struct Verification(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    running: bool,
+    last: Option<Last>,
+}
+
+/// What a verification found.
+#[derive(Clone, Debug)]
+pub(crate) struct Last {
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) seconds: f64,
+    pub(crate) verdicts: Vec<Verdict>,
+}
+
+impl Verification {
+    /// Whether one runs, and what the last one found.
+    pub(crate) fn state(&self) -> (bool, Option<Last>) {
+        let state = self.0.lock();
+        state.map_or((false, None), |state| (state.running, state.last.clone()))
+    }
+
+    /// Notes that one begins; no, if one runs already.
+    fn begin(&self) -> bool {
+        self.0.lock().is_ok_and(|mut state| !std::mem::replace(&mut state.running, true))
+    }
+
+    fn end(&self, last: Option<Last>) {
+        if let Ok(mut state) = self.0.lock() {
+            state.running = false;
+            state.last = last.or(state.last.take());
+        }
+    }
+}
+
+/// Verifies the whole store, unless a verification runs already. Takes as long as it takes.
+pub(crate) fn verify(app: &App) {
+    let verification = &app.0.verification;
+    if !verification.begin() {
+        return;
+    }
+    let started = Instant::now();
+    let last = match app.0.store.verify(&VerifyOptions::default()) {
+        Ok(verdicts) => {
+            for verdict in &verdicts {
+                if let Some(first) = verdict.first() {
+                    tracing::error!(stream = %verdict.origin, "verification: {first}");
+                }
+            }
+            Some(Last { at: now(), seconds: started.elapsed().as_secs_f64(), verdicts })
+        }
+        Err(error) => {
+            tracing::error!(%error, "the store could not be verified: {error}");
+            None
+        }
+    };
+    verification.end(last);
+}

@@ -1,0 +1,162 @@
+//! Exports: a stream as files that anybody can read and verify, `records.jsonl`, `macs`,
+//! `checkpoints.txt` and `vkey` in a folder named by its id.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use diesel::prelude::*;
+
+use crate::connection::{Db, on};
+use crate::schema::checkpoints;
+use crate::streams::StreamRow;
+use crate::tiles::{self, TILE};
+use crate::{Error, Result, Store, records, signed, unsigned};
+
+/// Rows read at once.
+const CHUNK: i64 = 2_000;
+
+impl Store {
+    /// Writes all streams, or one by id, origin or label, into a folder; says how many records they have.
+    /// What expired stands there as `{"leaf","seq"}`. Memory does not grow with the streams.
+    ///
+    /// # Errors
+    /// Nothing is overwritten: files that are there already are an error.
+    pub fn export(
+        &self,
+        folder: &Path,
+        only: Option<&str>,
+        mut progress: impl FnMut(u64),
+    ) -> Result<u64> {
+        let streams = match only {
+            Some(name) => vec![self.stream(name)?],
+            None => self.streams()?,
+        };
+        let mut total = 0;
+        for stream in &streams {
+            self.export_stream(stream, &folder.join(stream.id()), |done| progress(total + done))?;
+            total += stream.size();
+        }
+        Ok(total)
+    }
+
+    fn export_stream(
+        &self,
+        stream: &StreamRow,
+        folder: &Path,
+        mut progress: impl FnMut(u64),
+    ) -> Result<()> {
+        fs::create_dir_all(folder).map_err(|error| Error::file(folder, error))?;
+        let mut vkeys = Out::create(folder, "vkey")?;
+        for vkey in [&stream.genesis_vkey, &stream.stream_vkey] {
+            if !vkey.is_empty() {
+                vkeys.line(vkey.as_bytes())?;
+            }
+        }
+        vkeys.end()?;
+        let mut bodies = Out::create(folder, "records.jsonl")?;
+        let mut macs = Out::create(folder, "macs")?;
+        let mut next = 0;
+        loop {
+            let rows = self.read(|db| records::walk(db, stream.stream_no, next, CHUNK))?;
+            let ended = i64::try_from(rows.len()) != Ok(CHUNK);
+            for row in rows.iter().take_while(|row| unsigned(row.seq) < stream.size()) {
+                self.gone(stream, next, row.seq, &mut bodies, &mut macs)?;
+                bodies.line(&row.body)?;
+                macs.line(BASE64.encode(&row.mac).as_bytes())?;
+                next = row.seq.saturating_add(1);
+            }
+            progress(unsigned(next));
+            if ended || unsigned(next) >= stream.size() {
+                break;
+            }
+        }
+        self.gone(stream, next, signed(stream.size()), &mut bodies, &mut macs)?;
+        bodies.end()?;
+        macs.end()?;
+        self.read(|db| notes(db, stream, Out::create(folder, "checkpoints.txt")?))
+    }
+
+    /// Writes the leaves of records that are not there.
+    fn gone(
+        &self,
+        stream: &StreamRow,
+        from: i64,
+        to: i64,
+        bodies: &mut Out,
+        macs: &mut Out,
+    ) -> Result<()> {
+        let tile_size = signed(TILE);
+        let mut tile = (-1, Vec::new());
+        for seq in from..to {
+            let (idx, at) = (seq.div_euclid(tile_size), seq.rem_euclid(tile_size));
+            if tile.0 != idx {
+                let hashes = self.read(|db| tiles::tile(db, stream.stream_no, 0, idx))?;
+                tile = (idx, hashes.unwrap_or_default());
+            }
+            let (hashes, _) = tile.1.as_chunks::<32>();
+            let leaf = usize::try_from(at).ok().and_then(|at| hashes.get(at));
+            let leaf = leaf.ok_or_else(|| Error::NotFound {
+                what: format!(
+                    "record {seq} of `{}`, and its leaf: verify the store;",
+                    stream.origin
+                ),
+            })?;
+            bodies
+                .line(format!(r#"{{"leaf":"{}","seq":{seq}}}"#, BASE64.encode(leaf)).as_bytes())?;
+            macs.line(b"")?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes the checkpoints, with an empty line between them.
+fn notes(db: &mut Db, stream: &StreamRow, mut out: Out) -> Result<()> {
+    let mut behind = -1;
+    loop {
+        let own = checkpoints::stream_no.eq(stream.stream_no);
+        let query = checkpoints::table
+            .filter(own.and(checkpoints::size.gt(behind)).and(checkpoints::size.le(stream.size)))
+            .order(checkpoints::size)
+            .limit(CHUNK)
+            .select((checkpoints::size, checkpoints::note));
+        let rows: Vec<(i64, String)> = on!(db, c => query.load(c))?;
+        for (size, note) in &rows {
+            if behind >= 0 {
+                out.line(b"")?;
+            }
+            out.line(note.trim_end_matches('\n').as_bytes())?;
+            behind = *size;
+        }
+        if i64::try_from(rows.len()) != Ok(CHUNK) {
+            return out.end();
+        }
+    }
+}
+
+/// A file that is being written.
+struct Out {
+    file: BufWriter<File>,
+    path: std::path::PathBuf,
+}
+
+impl Out {
+    fn create(folder: &Path, name: &str) -> Result<Self> {
+        let path = folder.join(name);
+        let file = OpenOptions::new().write(true).create_new(true).open(&path);
+        let file = file.map_err(|error| Error::file(&path, error))?;
+        Ok(Self { file: BufWriter::new(file), path })
+    }
+
+    fn line(&mut self, bytes: &[u8]) -> Result<()> {
+        let written = self.file.write_all(bytes).and_then(|()| self.file.write_all(b"\n"));
+        written.map_err(|error| Error::file(&self.path, error))
+    }
+
+    fn end(mut self) -> Result<()> {
+        let ended = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
+        ended.map_err(|error| Error::file(&self.path, error))
+    }
+}

@@ -1,0 +1,106 @@
+//! What is removed, and that it was announced: records whose day has come go, their leaves stay.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use secmon_core::seal::{BLOCK, Claim};
+use secmon_core::{Announcement, Step, When};
+
+use crate::connection::{Db, on};
+use crate::failpoint::hit;
+use crate::schema::{expiring, records, removals};
+use crate::{Error, Result, Writer, signed, unsigned};
+
+/// Records deleted in one transaction, so that no batch waits long.
+const MOST: i64 = 1_000;
+/// Records announced at once: announcements are of 11 kB each, whatever they hold.
+const MOST_ANNOUNCED: i64 = 20_000;
+
+/// Notes where a batch announces removals.
+pub(crate) fn insert(db: &mut Db, stream_no: i64, claims: &[(u64, Claim)]) -> Result<()> {
+    for (seq, claim) in claims {
+        if let Claim::Gone { block, .. } = claim {
+            let row = (
+                removals::stream_no.eq(stream_no),
+                removals::block.eq(signed(*block)),
+                removals::seq.eq(signed(*seq)),
+            );
+            on!(db, c => diesel::insert_into(removals::table).values(row).execute(c))?;
+        }
+    }
+    Ok(())
+}
+
+/// The records that announce removals of a block, with their bodies as they lie there.
+pub(crate) fn of_block(db: &mut Db, stream_no: i64, block: u64) -> Result<Vec<(u64, Vec<u8>)>> {
+    let own = removals::stream_no.eq(stream_no).and(removals::block.eq(signed(block)));
+    let seqs = removals::table.filter(own).order(removals::seq).select(removals::seq);
+    let seqs: Vec<i64> = on!(db, c => seqs.load(c))?;
+    let mut bodies = Vec::new();
+    for seq in seqs {
+        let at = records::stream_no.eq(stream_no).and(records::seq.eq(seq));
+        let body = diesel::dsl::sql::<diesel::sql_types::Binary>("CAST(body AS BLOB)");
+        let query = records::table.filter(at).select(body);
+        let body: Option<Vec<u8>> = on!(db, c => query.first(c).optional())?;
+        bodies.push((unsigned(seq), body.unwrap_or_default()));
+    }
+    Ok(bodies)
+}
+
+impl Writer {
+    /// Removes records whose day is before this one: seals what goes, commits that, and only then deletes
+    /// it, a thousand rows in a transaction. Says how many went; call it again while that is not 0.
+    ///
+    /// Records that no checkpoint covers yet stay, and so does what the writer itself sealed.
+    ///
+    /// # Errors
+    /// Nothing goes if a column says another day than its body: [`Error::Tampered`].
+    pub fn expire(&mut self, now: DateTime<Utc>) -> Result<u64> {
+        self.flush()?;
+        let today = now.timestamp().div_euclid(86_400);
+        let (no, covered) = (self.stream.stream_no, signed(self.checkpoint_size));
+        let query = records::table
+            .filter(records::stream_no.eq(no).and(records::seq.lt(covered)))
+            .filter(records::category.eq("event").and(records::expires.lt(today)))
+            .order(records::expires)
+            .limit(MOST_ANNOUNCED)
+            .select((records::seq, records::expires, records::body));
+        let due: Vec<(i64, i64, Vec<u8>)> = on!(&mut self.db, c => query.load(c))?;
+        if due.is_empty() {
+            return Ok(0);
+        }
+        let mut blocks: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
+        for (seq, expires, body) in &due {
+            if secmon_core::seal::day_of_expiry(body) != Some(*expires) {
+                return Err(Error::Tampered { seq: unsigned(*seq) });
+            }
+            let (block, at) = (unsigned(*seq) / BLOCK, unsigned(*seq) % BLOCK);
+            let bits = blocks.entry(block).or_insert_with(|| vec![0; 8_192]);
+            if let Some(byte) = usize::try_from(at / 8).ok().and_then(|at| bits.get_mut(at)) {
+                *byte |= 1 << (at % 8);
+            }
+        }
+        let policy = format!("kept until the day {today} since 1970");
+        let announce = |(block, gone)| {
+            let claim = Claim::Gone { block, gone, policy: policy.clone(), by: "secmon".into() };
+            Announcement::of(claim, "records_expired", now)
+        };
+        let announce = blocks.into_iter().map(announce).collect();
+        self.run(Step { announce, checkpoint: When::Always, ..Step::default() }, now)?;
+        hit("expire.announced");
+        let seqs: Vec<i64> = due.iter().map(|(seq, ..)| *seq).collect();
+        for seqs in seqs.chunks(usize::try_from(MOST).unwrap_or(1)) {
+            self.db.transaction(|db| {
+                // The trigger lets nothing go whose day has not come.
+                on!(db, c => diesel::update(expiring::table).set(expiring::day.eq(today)).execute(c))?;
+                let own = records::stream_no.eq(no).and(records::seq.eq_any(seqs));
+                on!(db, c => diesel::delete(records::table.filter(own)).execute(c))?;
+                on!(db, c => diesel::update(expiring::table).set(expiring::day.eq(-1_i64)).execute(c))?;
+                Ok(())
+            })?;
+            hit("expire.deleted");
+        }
+        Ok(seqs.len() as u64)
+    }
+}

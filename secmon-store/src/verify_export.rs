@@ -1,0 +1,206 @@
+//! Verification of an export: the same walk as over a store, over files.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use secmon_core::seal::{
+    BLOCK, Checkpoint, Claim, Flaw, MOST_BODY, Note, Sealed, Verdict, Verifier, seq_of,
+};
+
+use crate::verify::{VerifyOptions, verifier_for};
+use crate::{Error, Result};
+
+/// What marks a record that announces removals.
+const ANNOUNCES: &[u8] = b"\"cat\":\"secmon.retention\"";
+
+/// Verifies an export that [`crate::Store::export`] wrote: one verdict a stream. Nothing is needed but
+/// the files and, better, a public key that came by another way.
+///
+/// # Errors
+/// A file cannot be read, or there is no stream in the folder.
+pub fn verify_export(
+    folder: &Path,
+    options: &VerifyOptions,
+    mut progress: impl FnMut(u64),
+) -> Result<Vec<Verdict>> {
+    let entries = fs::read_dir(folder).map_err(|error| Error::file(folder, error))?;
+    let mut folders: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    folders.retain(|path| path.join("vkey").is_file());
+    folders.sort();
+    if folders.is_empty() {
+        return Err(Error::NotFound {
+            what: format!("an exported stream in `{}`", folder.display()),
+        });
+    }
+    let alone = folders.len() == 1;
+    let mut verdicts = Vec::new();
+    for folder in &folders {
+        verdicts.push(stream(folder, options, alone, &mut progress)?);
+    }
+    for vkey in &options.vkeys {
+        if !verdicts.iter().any(|verdict| verdict.origin == vkey.name()) {
+            let mut verifier = Verifier::new(vkey.clone());
+            verifier.report(Flaw::Missing, 0, "the stream of this key is not in the export");
+            verdicts.push(verifier.finish(None, None));
+        }
+    }
+    Ok(verdicts)
+}
+
+fn stream(
+    folder: &Path,
+    options: &VerifyOptions,
+    alone: bool,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Verdict> {
+    let id = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let text = read(&folder.join("vkey"))?;
+    let mut keys = text.lines();
+    let (genesis, own) = (keys.next().unwrap_or_default(), keys.next().unwrap_or_default());
+    let origin = genesis.split('+').next().unwrap_or_default();
+    let mut verifier = match verifier_for(origin, genesis, own, options) {
+        Ok(verifier) => verifier,
+        Err(verdict) => return Ok(verdict),
+    };
+    let k0 = options.k0.iter().find(|(name, _)| match name {
+        Some(name) => *name == id || name == origin,
+        None => alone,
+    });
+    if let Some((_, k0)) = k0 {
+        verifier = verifier.with_k0(*k0);
+    }
+    let path = folder.join("records.jsonl");
+    let announcing = announcing(&path)?;
+    let mut aside = Lines::open(&path)?;
+    let mut lines = Lines::open(&path)?;
+    let mut macs = Lines::open(&folder.join("macs"))?;
+    let notes = read(&folder.join("checkpoints.txt"))?;
+    let mut notes = notes_of(&notes).into_iter().peekable();
+    let mut epoch = 0;
+    let mut block = None;
+    while let Some(line) = lines.next()? {
+        let next = verifier.next_seq();
+        if block != Some(next / BLOCK) {
+            block = Some(next / BLOCK);
+            for (seq, offset) in announcing.get(&(next / BLOCK)).into_iter().flatten() {
+                verifier.announce(*seq, &aside.at(*offset)?);
+            }
+        }
+        let mac = macs.next()?.and_then(|mac| BASE64.decode(mac).ok()).unwrap_or_default();
+        match gone(&line) {
+            Some((seq, leaf)) if seq == next => verifier.missing(leaf),
+            Some((seq, _)) => verifier.report(Flaw::Reordered, seq, "this leaf is out of place"),
+            None => {
+                let seq = seq_of(&line).unwrap_or(next);
+                if seq > next {
+                    let detail = format!("{} record(s) are not there", seq - next);
+                    verifier.report(Flaw::Missing, next, &detail);
+                    return Ok(verifier.finish(None, None));
+                }
+                verifier.record(&Sealed { seq, body: &line, mac: &mac, leaf: None, columns: None });
+            }
+        }
+        let last_mac = mac.try_into().ok();
+        while let Some((size, note)) = notes.next_if(|(size, _)| *size <= verifier.next_seq()) {
+            let mac = last_mac.or(verifier.last_mac()).unwrap_or_default();
+            verifier.checkpoint(&Checkpoint { epoch, size, mac, note });
+            epoch += 1;
+        }
+        if verifier.next_seq() % 4_096 == 0 {
+            progress(verifier.next_seq());
+        }
+    }
+    if let Some((size, note)) = notes.next() {
+        let detail = format!("a checkpoint covers {size} records");
+        verifier.report(Flaw::Truncated, verifier.next_seq(), &detail);
+        drop(note);
+    }
+    Ok(verifier.finish(None, None))
+}
+
+fn read(path: &Path) -> Result<String> {
+    let bytes = fs::read(path).map_err(|error| Error::file(path, error))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The notes of a file, with their sizes; what is none stands where the one before ended.
+fn notes_of(text: &str) -> Vec<(u64, String)> {
+    let mut notes: Vec<(u64, String)> = Vec::new();
+    let mut lines = text.lines().peekable();
+    while lines.peek().is_some() {
+        let mut note = String::new();
+        for line in lines.by_ref().take(4) {
+            note.extend([line, "\n"]);
+        }
+        while let Some(line) = lines.next_if(|line| !line.is_empty()) {
+            note.extend([line, "\n"]);
+        }
+        lines.next_if(|line| line.is_empty());
+        let before = notes.last().map_or(0, |(size, _)| *size);
+        notes.push((Note::parse(&note).map_or(before, |note| note.size), note));
+    }
+    notes
+}
+
+/// Where the records stand that announce removals, by block.
+fn announcing(path: &Path) -> Result<BTreeMap<u64, Vec<(u64, u64)>>> {
+    let mut lines = Lines::open(path)?;
+    let mut found: BTreeMap<u64, Vec<(u64, u64)>> = BTreeMap::new();
+    loop {
+        let offset = lines.offset;
+        let Some(line) = lines.next()? else { return Ok(found) };
+        if memchr::memmem::find(&line, ANNOUNCES).is_some()
+            && let Some(Claim::Gone { block, .. }) = Claim::of(&line)
+            && let Some(seq) = seq_of(&line)
+        {
+            found.entry(block).or_default().push((seq, offset));
+        }
+    }
+}
+
+/// The index and leaf of a record that is gone, if the line says that.
+fn gone(line: &[u8]) -> Option<(u64, [u8; 32])> {
+    let rest = line.strip_prefix(b"{\"leaf\":\"")?;
+    let (leaf, rest) = rest.split_at_checked(44)?;
+    let seq = rest.strip_prefix(b"\",\"seq\":")?.strip_suffix(b"}")?;
+    let seq = std::str::from_utf8(seq).ok()?.parse().ok()?;
+    Some((seq, BASE64.decode(leaf).ok()?.try_into().ok()?))
+}
+
+/// A file of lines, none of which is longer than a body.
+struct Lines {
+    file: BufReader<File>,
+    path: std::path::PathBuf,
+    /// Where the next line begins.
+    offset: u64,
+}
+
+impl Lines {
+    fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(|error| Error::file(path, error))?;
+        Ok(Self { file: BufReader::with_capacity(1 << 18, file), path: path.into(), offset: 0 })
+    }
+
+    /// The next line; what is longer than a body comes in pieces, none of which is one.
+    fn next(&mut self) -> Result<Option<Vec<u8>>> {
+        let mut line = Vec::with_capacity(1_024);
+        let most = MOST_BODY as u64 + 2;
+        let read = self.file.by_ref().take(most).read_until(b'\n', &mut line);
+        let read = read.map_err(|error| Error::file(&self.path, error))?;
+        self.offset += read as u64;
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        }
+        Ok((read > 0).then_some(line))
+    }
+
+    /// The line that begins at an offset.
+    fn at(&mut self, offset: u64) -> Result<Vec<u8>> {
+        self.file.seek(SeekFrom::Start(offset)).map_err(|error| Error::file(&self.path, error))?;
+        Ok(self.next()?.unwrap_or_default())
+    }
+}
