@@ -204,8 +204,10 @@ fn published_roots_and_nodes_come_out() {
     let inclusions = vectors["inclusion"].as_array().unwrap();
     for case in inclusions {
         let (index, size) = (number(&case["index"]), number(&case["tree_size"]));
-        let (leaf, root) = (hash(&case["leaf_hash"]), hash(&case["root"]));
-        let holds = inclusion_holds(&leaf, index, size, &path(case), &root);
+        // What is no leaf hash cannot be asked.
+        let leaf = <[u8; 32]>::try_from(unhex(case["leaf_hash"].as_str().unwrap()));
+        let root = hash(&case["root"]);
+        let holds = leaf.is_ok_and(|leaf| inclusion_holds(&leaf, index, size, &path(case), &root));
         assert_eq!(holds, case["expect"].as_bool().unwrap(), "{case}");
     }
     let consistencies = vectors["consistency"].as_array().unwrap();

@@ -10,12 +10,12 @@ export class ApiError extends Error {
   }
 }
 
-async function call(method, path, { query = {}, body } = {}) {
+async function call(method, path, { query = {}, body, file = false } = {}) {
   const url = new URL(path, BASE);
   for (const [name, value] of Object.entries(query)) {
     if (value !== undefined && value !== null && value !== "") url.searchParams.set(name, value);
   }
-  const headers = { Accept: "application/json" };
+  const headers = { Accept: file ? "*/*" : "application/json" };
   if (method !== "GET") headers["X-Secmon-Request"] = "1";
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let answer;
@@ -27,7 +27,8 @@ async function call(method, path, { query = {}, body } = {}) {
   } catch {
     throw new ApiError(0, {});
   }
-  if (answer.status === 204) return null;
+  if (answer.status === 204 || answer.status === 202) return null;
+  if (file && answer.ok) return answer.blob();
   const json = await answer.json().catch(() => null);
   if (!answer.ok) throw new ApiError(answer.status, json ?? {});
   if (json === null) throw new ApiError(answer.status, { title: "not JSON" });
@@ -36,4 +37,5 @@ async function call(method, path, { query = {}, body } = {}) {
 
 export const get = (path, query) => call("GET", path, { query });
 export const post = (path, body) => call("POST", path, { body });
+export const download = (path) => call("GET", path, { file: true });
 export const del = (path) => call("DELETE", path);

@@ -5,14 +5,18 @@ import { drawHours, drawOutcomes, drawTop } from "./charts.js";
 import { byId, say, setText } from "./dom.js";
 import { clock, windowStart } from "./format.js";
 import { drawHistory, initHosts, loadHistory, showHosts } from "./hosts.js";
+import { initIntegrity, showIntegrity } from "./integrity.js";
 import { initLang, keep, lang, setLang, t } from "./i18n.js";
 import { clearRecords, draw as drawRecords, fillForm, initRecords, loadRecords } from "./records.js";
 import { currentSession, initSession, redeemSetup, signOut, takeSetupToken } from "./session.js";
 import { showIncidents, showTiles } from "./summary.js";
 
 const EVERY = 5_000;
-const VIEWS = ["signin", "setup", "dash"];
+const BUSY_EVERY = 1_000;
+const PAGES = ["dash", "integrity"];
+const VIEWS = ["signin", "setup", ...PAGES];
 
+let page = "dash";
 let data = {};
 let timer = 0;
 let paused = false;
@@ -23,23 +27,36 @@ let session = null;
 
 function show(view) {
   for (const name of VIEWS) byId(`view-${name}`).hidden = name !== view;
-  const dash = view === "dash";
-  for (const id of ["pause", "sign-out", "whoami"]) byId(id).hidden = !dash;
-  byId("updated").hidden = !dash || !updatedAt;
-  if (dash) return;
+  const inside = PAGES.includes(view);
+  for (const id of ["nav", "pause", "sign-out", "whoami"]) byId(id).hidden = !inside;
+  for (const link of byId("nav").children) link.ariaCurrent = link.dataset.page === view ? "page" : null;
+  byId("updated").hidden = !inside || !updatedAt;
+  if (inside) return;
   clearTimeout(timer);
   session = null;
   updatedAt = null;
   data = {};
   clearRecords();
-  setText(byId("origin"), "");
+  for (const id of ["origin", "verify-error", "proof-error"]) setText(byId(id), "");
   byId("banner").hidden = true;
   (view === "signin" ? byId("token") : byId("setup-title")).focus();
+}
+
+/** Reads the page out of the URL; a fragment that names none, such as that of the skip link, changes nothing. */
+function route() {
+  if (location.hash && !location.hash.startsWith("#/")) return;
+  const next = location.hash === "#/integrity" ? "integrity" : "dash";
+  if (next !== page) scrollTo(0, 0);
+  page = next;
+  if (!session) return;
+  show(page);
+  render();
 }
 
 /** Finds out who is there, and shows the right view. */
 async function start() {
   const setup = takeSetupToken();
+  route();
   if (setup) {
     if (await redeemSetup(setup)) { show("setup"); return; }
     show("signin");
@@ -56,7 +73,7 @@ async function start() {
   warn("");
   setText(byId("whoami"), `${session.name} · ${session.scope}`);
   fillForm();
-  show("dash");
+  show(page);
   await refresh();
 }
 
@@ -69,6 +86,8 @@ function warn(text) {
 }
 
 const loads = () => {
+  const checkpoints = get("checkpoints", { limit: 20 }).then((x) => x.checkpoints);
+  if (page === "integrity") return { integrity: get("integrity").then((x) => x.integrity), checkpoints };
   const since = windowStart().toISOString();
   const failing = { field: "source.ip", "event.outcome": "failure", since, limit: 10 };
   return {
@@ -78,7 +97,7 @@ const loads = () => {
     top: get("stats/top", failing).then((x) => x.top),
     incidents: get("incidents", { state: "open", limit: 50 }),
     hosts: get("hosts", { limit: 50 }),
-    checkpoints: get("checkpoints", { limit: 1 }).then((x) => x.checkpoints),
+    checkpoints,
     records: loadRecords(),
   };
 };
@@ -105,7 +124,7 @@ async function round() {
   if (errors.length < names.length) updatedAt = new Date();
   render();
   try {
-    if (data.hosts) await loadHistory();
+    if (page === "dash" && data.hosts) await loadHistory();
   } catch (error) {
     errors.push(error);
   }
@@ -115,11 +134,14 @@ async function round() {
 
 function plan() {
   clearTimeout(timer);
-  if (!paused && !document.hidden && session) timer = setTimeout(refresh, EVERY);
+  const busy = page === "integrity" && data.integrity?.running;
+  if ((busy || !paused) && !document.hidden && session) timer = setTimeout(refresh, busy ? BUSY_EVERY : EVERY);
 }
 
 /** Shows what has been loaded; what could not be loaded keeps its last state. */
 function render() {
+  showTools();
+  if (page === "integrity") { showIntegrity(data); return; }
   showTiles(data);
   if (data.outcomes) drawOutcomes(byId("chart-outcomes"), data.outcomes);
   if (data.hours) drawHours(byId("chart-hours"), data.hours);
@@ -127,12 +149,12 @@ function render() {
   if (data.incidents) showIncidents(data.incidents.incidents, data.incidents.meta);
   if (data.hosts) showHosts(data.hosts.hosts, data.hosts.meta);
   drawHistory();
-  showTools();
 }
 
 const isDark = () => (document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
 
 function showTools() {
+  document.title = session && page === "integrity" ? `${t("integrity")} – secmon` : "secmon";
   const label = (id, text, name) => { setText(byId(id), text); byId(id).setAttribute("aria-label", name); };
   label("theme", t(isDark() ? "to_light" : "to_dark"), t(isDark() ? "to_light_label" : "to_dark_label"));
   label("pause", t(paused ? "resume" : "pause"), t(paused ? "resume_label" : "pause_label"));
@@ -147,7 +169,9 @@ function showTools() {
 initLang();
 initSession(start);
 initHosts();
+addEventListener("popstate", route);
 initRecords(refresh);
+initIntegrity(refresh);
 showTools();
 
 byId("lang").addEventListener("click", () => {

@@ -49,6 +49,23 @@ const en = {
   stream: "Stream", origin: "Origin", seq: "Index", leaf: "Leaf", sealed_at: "Sealed at", expires: "Expires",
   filter_by: "Show the records with {field} {value}", shown: "{n} records shown", shown_one: "{n} record shown",
   new_incidents: "{n} open incidents", new_incidents_one: "{n} open incident",
+
+  nav: "Pages of the dashboard", overview: "Overview", integrity: "Integrity",
+  last_verification: "Last verification", verify_now: "Verify now", sound: "Sound", wrong: "Something is wrong", never: "Never verified", running: "Verification is running…",
+  finished: "Finished:", verified_what: "records: {n}, checkpoints: {checkpoints}, in {seconds} s", expired_n: "expired as announced: {n}",
+  verify_refused: "This session may not start a verification: sign in with a token that has more rights.",
+  limits: "What this cannot show: records behind the last checkpoint (at most about a second) can still be changed, unseen, by whoever controls this host. And here the host checks itself; for a proof, run “secmon verify” on another machine, with the verification key that you keep.",
+  finding: "Finding", and_more: "+{n} more",
+  altered: "Altered", bad_mac: "Wrong MAC", bad_seal: "Wrong seal", bad_signature: "Wrong signature", bad_tile: "Wrong tile",
+  column_mismatch: "Column differs", inserted: "Inserted", malformed: "Malformed", misplaced_key: "Misplaced key", missing: "Missing",
+  reordered: "Reordered", rollback: "Rolled back", truncated: "Truncated", unannounced: "Removed unannounced",
+  streams_title: "Streams", label: "Label", records: "Records", covered: "Covered by checkpoints", signing_epoch: "Signing epoch",
+  state: "State", open: "Open", closed: "Closed", public_keys: "Public keys of {label}", stream_vkey: "The stream’s own key",
+  checkpoints_title: "Checkpoints", size: "Size", root: "Root", note: "Note", show_note: "Signed note",
+  proof_title: "Proof of a record", download_proof: "Download proof", proof: "Proof",
+  proof_help: "The file proves to anybody, without access to this service, that a signed checkpoint covers the record.",
+  anchors_title: "Anchors", kind: "Kind", place: "Place", file: "File", syslog: "Syslog", witness: "Witness",
+  no_anchors: "No checkpoint has been put outside this host. Without an anchor or a witness, nobody can notice that the database and its key file were rolled back together.",
 };
 
 const fr = {
@@ -100,6 +117,23 @@ const fr = {
   stream: "Flux", origin: "Origine", seq: "Indice", leaf: "Feuille", sealed_at: "Scellé le", expires: "Expire",
   filter_by: "Afficher les enregistrements avec {field} {value}", shown: "{n} enregistrements affichés", shown_one: "{n} enregistrement affiché",
   new_incidents: "{n} incidents ouverts", new_incidents_one: "{n} incident ouvert",
+
+  nav: "Pages du tableau de bord", overview: "Vue d’ensemble", integrity: "Intégrité",
+  last_verification: "Dernière vérification", verify_now: "Vérifier maintenant", sound: "Intact", wrong: "Anomalie détectée", never: "Jamais vérifié", running: "Vérification en cours…",
+  finished: "Terminée :", verified_what: "enregistrements : {n}, points de contrôle : {checkpoints}, en {seconds} s", expired_n: "expirés comme annoncé : {n}",
+  verify_refused: "Cette session ne peut pas lancer de vérification : connectez-vous avec un jeton doté de plus de droits.",
+  limits: "Ce que cette page ne peut pas montrer : les enregistrements postérieurs au dernier point de contrôle (une seconde environ, au plus) peuvent encore être modifiés sans être vu par qui contrôle cet hôte. De plus, l’hôte se vérifie ici lui-même ; pour une preuve, lancez « secmon verify » sur une autre machine, avec la clé de vérification que vous conservez.",
+  finding: "Constat", and_more: "+{n} autres", and_more_one: "+{n} autre",
+  altered: "Modifié", bad_mac: "MAC incorrect", bad_seal: "Sceau incorrect", bad_signature: "Signature incorrecte", bad_tile: "Tuile incorrecte",
+  column_mismatch: "Colonne différente", inserted: "Inséré", malformed: "Malformé", misplaced_key: "Clé mal placée", missing: "Manquant",
+  reordered: "Déplacé", rollback: "Retour en arrière", truncated: "Tronqué", unannounced: "Retiré sans annonce",
+  streams_title: "Flux", label: "Libellé", records: "Enregistrements", covered: "Couverts par un point de contrôle", signing_epoch: "Époque de signature",
+  state: "État", open: "Ouvert", closed: "Fermé", public_keys: "Clés publiques de {label}", stream_vkey: "Clé propre au flux",
+  checkpoints_title: "Points de contrôle", size: "Taille", root: "Racine", note: "Note", show_note: "Note signée",
+  proof_title: "Preuve d’un enregistrement", download_proof: "Télécharger la preuve", proof: "Preuve",
+  proof_help: "Le fichier prouve à quiconque, sans accès à ce service, qu’un point de contrôle signé couvre l’enregistrement.",
+  anchors_title: "Ancrages", kind: "Type", place: "Emplacement", file: "Fichier", syslog: "Syslog", witness: "Témoin",
+  no_anchors: "Aucun point de contrôle n’a été déposé hors de cet hôte. Sans ancrage ni témoin, nul ne peut remarquer que la base et son fichier de clés ont été ramenés ensemble en arrière.",
 };
 
 const WORDS = { en, fr };

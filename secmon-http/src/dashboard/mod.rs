@@ -24,6 +24,7 @@ assets! {
     "hosts.js",
     "i18n.js",
     "icon.svg",
+    "integrity.js",
     "records.js",
     "session.js",
     "style.css",

@@ -2,6 +2,7 @@
 
 import { get } from "./api.js";
 import { byId, cell, h, reconcile, say, setText, showEmpty, table } from "./dom.js";
+import { saveProof } from "./integrity.js";
 import { badge, cut, field, filterLink, LEVELS, time } from "./format.js";
 import { lang, t } from "./i18n.js";
 
@@ -183,9 +184,11 @@ function outcomeMark(outcome) {
 
 function detailRow(r) {
   const fact = (name, value) => [h("dt", null, t(name)), h("dd", { class: "mono" }, value ?? "–")];
+  const problem = h("p", { class: "error", role: "alert" });
   return h("tr", { role: "row", class: "detail", id: detailId(r) },
     h("td", { role: "cell", colspan: 7 },
       h("dl", { class: "facts" }, fact("stream", String(r.stream)), fact("seq", String(r.seq)), fact("leaf", String(r.leaf)),
         fact("sealed_at", r.sealed_at && time(r.sealed_at)), r.expires ? fact("expires", String(r.expires)) : []),
+      h("p", { class: "proof" }, h("button", { type: "button", onclick: () => saveProof(r.stream, r.seq, problem) }, t("proof"))), problem,
       h("pre", { tabindex: 0, role: "region", "aria-label": t("details", { seq: String(r.seq) }) }, JSON.stringify(r.event, null, 2))));
 }

@@ -62,8 +62,8 @@ export function initSession(done) {
       button.disabled = false;
     }
   });
-  byId("view-setup").addEventListener("click", (event) => {
-    const button = event.target.closest("[data-copy]");
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-copy]");
     if (button) copy(button, byId(button.dataset.copy));
   });
   byId("setup-continue").addEventListener("click", async () => {
