@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use secmon_core::seal::Verdict;
+use secmon_core::seal::{Note, Verdict};
 use secmon_store::VerifyOptions;
 
 use crate::app::App;
@@ -55,7 +55,12 @@ pub(crate) fn verify(app: &App) {
         return;
     }
     let started = Instant::now();
-    let last = match app.0.store.verify(&VerifyOptions::default()) {
+    // What lies in the anchor file, the store cannot have changed.
+    let anchors = app.0.config.integrity.anchor_file.as_deref();
+    let anchors = anchors.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+    let anchors = Note::parse_all(&anchors).into_iter().filter_map(|(_, note)| note.ok()).collect();
+    let options = VerifyOptions { anchors, ..VerifyOptions::default() };
+    let last = match app.0.store.verify(&options) {
         Ok(verdicts) => {
             for verdict in &verdicts {
                 if let Some(first) = verdict.first() {

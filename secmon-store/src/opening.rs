@@ -136,6 +136,8 @@ impl Writer {
         now: DateTime<Utc>,
     ) -> Result<Self> {
         let tiles = Open::resume(&mut db, &stream)?;
+        // What a crash left uncovered is news.
+        let covered = proofs::last_checkpoint(&mut db, stream.stream_no)?;
         Ok(Self {
             store: store.clone(),
             db,
@@ -148,7 +150,7 @@ impl Writer {
             rules_said: false,
             checkpoint_at: now - CHECKPOINT_PAUSE,
             urgent: false,
-            checkpoint_size: stream.size(),
+            checkpoint_size: covered.map_or(0, |row| row.size()),
             rotated_at: DateTime::<Utc>::MIN_UTC,
             tick_at: now,
             snapshot_at: now,

@@ -1,6 +1,6 @@
 //! Verification of what is stored: streams page by page, with memory that does not grow.
 
-use secmon_core::seal::{Finding, Flaw, Verdict, Verifier, Vkey};
+use secmon_core::seal::{Finding, Flaw, Note, Verdict, Verifier, Vkey};
 
 use crate::streams::StreamRow;
 use crate::walk::Walk;
@@ -14,6 +14,8 @@ pub struct VerifyOptions {
     pub vkeys: Vec<Vkey>,
     /// K_0 of streams by id or origin; without a name, of the only stream.
     pub k0: Vec<(Option<String>, [u8; 32])>,
+    /// Checkpoints that were kept outside: each stream must go on from those of its name.
+    pub anchors: Vec<Note>,
     /// Only this stream, by id, origin or label.
     pub stream: Option<String>,
 }
@@ -155,5 +157,6 @@ pub(crate) fn verifier_for(
     let mut others = others.into_iter();
     let verifier = Verifier::new(others.next().unwrap_or(genesis));
     let own = known.into_iter().next().or(others.next()).or(own);
-    Ok(own.into_iter().fold(verifier, Verifier::with_stream_key))
+    let verifier = own.into_iter().fold(verifier, Verifier::with_stream_key);
+    Ok(options.anchors.iter().fold(verifier, Verifier::with_anchor))
 }

@@ -129,21 +129,12 @@ fn read(path: &Path) -> Result<String> {
 
 /// The notes of a file, with their sizes; what is none stands where the one before ended.
 fn notes_of(text: &str) -> Vec<(u64, String)> {
-    let mut notes: Vec<(u64, String)> = Vec::new();
-    let mut lines = text.lines().peekable();
-    while lines.peek().is_some() {
-        let mut note = String::new();
-        for line in lines.by_ref().take(4) {
-            note.extend([line, "\n"]);
-        }
-        while let Some(line) = lines.next_if(|line| !line.is_empty()) {
-            note.extend([line, "\n"]);
-        }
-        lines.next_if(|line| line.is_empty());
-        let before = notes.last().map_or(0, |(size, _)| *size);
-        notes.push((Note::parse(&note).map_or(before, |note| note.size), note));
-    }
-    notes
+    let mut size = 0;
+    let placed = |(note, parsed): (String, secmon_core::Result<Note>)| {
+        size = parsed.map_or(size, |note| note.size);
+        (size, note)
+    };
+    Note::parse_all(text).into_iter().map(placed).collect()
 }
 
 /// Where the records stand that announce removals, by block.

@@ -149,6 +149,26 @@ impl Note {
         Ok(Self { origin: origin.into(), size: number, root, signatures })
     }
 
+    /// Reads notes one behind another, with empty lines between them, as exports and anchor files have
+    /// them. What is no note is given back as its error.
+    pub fn parse_all(text: &str) -> Vec<(String, Result<Self>)> {
+        let mut notes = Vec::new();
+        let mut lines = text.lines().peekable();
+        while lines.peek().is_some() {
+            let mut note = String::new();
+            for line in lines.by_ref().take(4) {
+                note.extend([line, "\n"]);
+            }
+            while let Some(line) = lines.next_if(|line| !line.is_empty()) {
+                note.extend([line, "\n"]);
+            }
+            lines.next_if(|line| line.is_empty());
+            let parsed = Self::parse(&note);
+            notes.push((note, parsed));
+        }
+        notes
+    }
+
     /// Whether the key signed it. Lines of other keys are ignored.
     pub fn is_signed_by(&self, vkey: &Vkey) -> bool {
         let text = Self::text(&self.origin, self.size, &self.root);

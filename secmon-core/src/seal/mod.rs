@@ -3,6 +3,7 @@
 //! What is hashed is what is stored. The formats are RFC 6962 (tree), RFC 8785 (bodies) and C2SP
 //! `tlog-checkpoint` in `signed-note`. Pure: time, keys and randomness are arguments.
 
+mod anchors;
 mod body;
 mod chain;
 mod checkpoint;

@@ -7,7 +7,7 @@ use super::tree::Hash;
 
 /// What was announced of the blocks that are not walked yet, and of whose announcements the walk has
 /// not come to the record.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Removals {
     /// The bits of a block.
     blocks: BTreeMap<u64, Vec<u8>>,

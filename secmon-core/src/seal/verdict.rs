@@ -20,6 +20,8 @@ pub enum Flaw {
     BadTile,
     /// An indexed column differs from the sealed body.
     ColumnMismatch,
+    /// A checkpoint that was kept outside has another root for this size.
+    Fork,
     /// There is a record that was never sealed.
     Inserted,
     /// A body, checkpoint or key has not the form that it must have.
@@ -48,6 +50,7 @@ impl Flaw {
             Self::BadSignature => "bad_signature",
             Self::BadTile => "bad_tile",
             Self::ColumnMismatch => "column_mismatch",
+            Self::Fork => "fork",
             Self::Inserted => "inserted",
             Self::Malformed => "malformed",
             Self::MisplacedKey => "misplaced_key",

@@ -1,5 +1,6 @@
 //! Verification of a stream: offline, with the public key alone; with K_0 the MACs too.
 
+use super::anchors::Anchors;
 use super::body::Body;
 use super::chain::{MacKey, first_mac};
 use super::checkpoint::{Checkpoint, Note, Vkey};
@@ -53,7 +54,7 @@ const MOST_FINDINGS: usize = 1_000;
 
 /// Walks a stream from its first record: records and checkpoints in their order, then `finish`.
 /// Memory does not grow with the stream.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Verifier {
     origin: String,
     /// The signing key of the next checkpoint.
@@ -64,6 +65,7 @@ pub struct Verifier {
     /// The key that the last record names.
     next_key: Option<(u64, [u8; 32])>,
     removals: Removals,
+    anchors: Anchors,
     tree: Tree,
     last_at: i64,
     /// The stored MAC of the record before; none if there is none to compare with.
@@ -92,6 +94,7 @@ impl Verifier {
             stream_vkey: None,
             next_key: None,
             removals: Removals::default(),
+            anchors: Anchors::default(),
             tree: Tree::default(),
             last_at: i64::MIN,
             last_mac,
@@ -116,6 +119,16 @@ impl Verifier {
     #[must_use]
     pub fn with_stream_key(mut self, vkey: Vkey) -> Self {
         self.stream_vkey = Some(vkey);
+        self
+    }
+
+    /// Asks that the stream goes on from a checkpoint that was kept outside. It is believed for where it
+    /// was kept: of a stream with another name it says nothing.
+    #[must_use]
+    pub fn with_anchor(mut self, note: &Note) -> Self {
+        if note.origin == self.origin {
+            self.anchors.add(note.size, note.root);
+        }
         self
     }
 
@@ -170,7 +183,7 @@ impl Verifier {
             }
         }
         self.last_mac = record.mac.try_into().ok();
-        self.tree.push(leaf);
+        self.push(leaf);
     }
 
     /// Takes the leaf hash of a record that is missing, so that the walk goes on behind it. Where its
@@ -187,7 +200,16 @@ impl Verifier {
             *last = key.chain(seq, last, &leaf);
         }
         self.last_mac = None;
+        self.push(leaf);
+    }
+
+    fn push(&mut self, leaf: Hash) {
         self.tree.push(leaf);
+        if self.anchors.differ(&self.tree) {
+            let size = self.tree.size();
+            let detail = format!("a checkpoint kept outside has another root for {size} records");
+            self.report(Flaw::Fork, size, &detail);
+        }
     }
 
     /// Comes to a record: what was said of it before must fit.
@@ -296,7 +318,7 @@ impl Verifier {
             let detail = format!("epoch {} where {} was due", checkpoint.epoch, self.epoch);
             self.report(Flaw::BadSeal, checkpoint.size, &detail);
         }
-        self.epoch = checkpoint.epoch + 1;
+        self.epoch = checkpoint.epoch.saturating_add(1);
         if let Some((key, last)) = &mut self.mac {
             let fits = *last == checkpoint.mac;
             *key = key.evolve();
@@ -351,6 +373,10 @@ impl Verifier {
                 );
                 self.report(Flaw::BadSeal, size, &detail);
             }
+        }
+        if let Some(kept) = self.anchors.left() {
+            let detail = format!("a checkpoint kept outside covers {kept} records");
+            self.report(Flaw::Rollback, size, &detail);
         }
         if let Some(seq) = self.removals.unconfirmed() {
             let detail = "the record that announced removals is not at this index";

@@ -1,11 +1,11 @@
 //! `secmon verify`: walks everything and says the first bad record and why.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use clap::Args;
-use secmon_core::seal::{Verdict, Vkey};
+use secmon_core::seal::{Note, Verdict, Vkey};
 use secmon_store::{VerifyOptions, verify_export};
 
 use super::lines::counter;
@@ -29,6 +29,9 @@ pub(crate) struct Verify {
     /// A file with K_0 in base64, to check every MAC too; may repeat
     #[arg(long, value_name = "[STREAM=]@FILE")]
     k0: Vec<String>,
+    /// A file of checkpoints that were kept outside, from which the streams must go on; may repeat
+    #[arg(long, value_name = "FILE")]
+    anchor: Vec<PathBuf>,
     /// How to print [default: table on a terminal, else jsonl]
     #[arg(long, value_enum)]
     output: Option<Format>,
@@ -41,7 +44,9 @@ impl Run for Verify {
             let what = if self.export.is_some() { "export" } else { "store" };
             say(format_args!("warning: no --vkey given: the {what}'s own key is used, which proves only that the {what} agrees with itself"));
         }
-        let options = VerifyOptions { vkeys: self.vkey, k0, stream: None };
+        let anchors = self.anchor.iter().map(|path| read_notes(path)).collect::<Result<Vec<_>, _>>()?;
+        let anchors = anchors.concat();
+        let options = VerifyOptions { vkeys: self.vkey, k0, anchors, stream: None };
         let verdicts = if let Some(folder) = &self.export {
             verify_export(folder, &options, |_| {})?
         } else {
@@ -78,6 +83,15 @@ fn read_k0(argument: &str) -> Result<(Option<String>, [u8; 32]), Failure> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read `{file}`: {error}"))?;
     let key = BASE64.decode(text.trim()).ok().and_then(|key| key.try_into().ok());
     Ok((stream, key.ok_or_else(|| format!("`{file}` does not hold 32 bytes in base64"))?))
+}
+
+/// The checkpoints of a file.
+fn read_notes(path: &Path) -> Result<Vec<Note>, Failure> {
+    let failed = |error: String| format!("`{}`: {error}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    let notes = Note::parse_all(&text).into_iter().map(|(_, note)| note);
+    let notes = notes.collect::<Result<Vec<_>, _>>().map_err(|error| failed(error.to_string()))?;
+    if notes.is_empty() { Err(failed("no checkpoint in it".into()).into()) } else { Ok(notes) }
 }
 
 fn sentence(verdict: &Verdict) -> String {
