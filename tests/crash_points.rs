@@ -39,7 +39,9 @@ fn child() {
         let lines = (0..30).map(|line| format!("line {line} of {name}"));
         let key = RequestKey::new("child", &name, name.as_bytes());
         let events = rules.prepare_lines(lines, now);
-        writer.write_request(Request { events, key: Some(key), ..Request::default() }, now).unwrap();
+        writer
+            .write_request(Request { events, key: Some(key), ..Request::default() }, now)
+            .unwrap();
         // Behind the commit: whoever reads this line was answered.
         let mut acknowledged = fs::read_to_string(folder.join("acknowledged")).unwrap_or_default();
         acknowledged.push_str(&format!("{name}\n"));
@@ -92,7 +94,10 @@ fn whatever_step_a_process_dies_at_the_store_is_sound() {
 /// Runs a child; says whether it died at the place that was named.
 fn run(folder: &Path, hour: i64, failpoint: Option<&str>) -> bool {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["child", "--exact", "--nocapture"]).env(STORE, folder).env(HOUR, hour.to_string());
+    command
+        .args(["child", "--exact", "--nocapture"])
+        .env(STORE, folder)
+        .env(HOUR, hour.to_string());
     if let Some(failpoint) = failpoint {
         command.env("SECMON_FAILPOINT", failpoint);
     }
@@ -119,6 +124,9 @@ fn check(folder: &Path, place: &str, time: u64) {
     // Batches are whole or not at all, and of those that died at most one was stored unanswered.
     let stored = u64::try_from(lines).unwrap() + verdict.expired;
     let answered = 30 * acknowledged.lines().count() as u64;
-    assert!(stored >= answered && stored <= answered + 30 * time, "{place}: {stored} of {answered}");
+    assert!(
+        stored >= answered && stored <= answered + 30 * time,
+        "{place}: {stored} of {answered}"
+    );
     assert_eq!(stored % 30, 0, "{place}, time {time}");
 }

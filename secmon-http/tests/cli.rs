@@ -47,7 +47,21 @@ const FAILED: &str =
 #[test]
 fn every_subcommand_explains_itself_with_an_example() {
     let folder = tempfile::tempdir().unwrap();
-    for command in ["serve", "parse", "scan", "verify", "ingest", "probe", "demo", "token"] {
+    let commands = [
+        "serve",
+        "parse",
+        "scan",
+        "verify",
+        "ingest",
+        "probe",
+        "demo",
+        "token",
+        "proof",
+        "export",
+        "checkpoint",
+        "prune",
+    ];
+    for command in commands {
         let output = secmon(folder.path(), &[command, "--help"]);
         assert_eq!(output.status.code(), Some(0), "{command}");
         assert!(stdout(&output).contains("Example: secmon "), "{command}");
@@ -217,4 +231,61 @@ fn a_token_is_printed_alone_and_probes_are_printed() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let output = secmon(folder.path(), &["verify", "--store", "sqlite://probes.db"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn an_export_and_a_proof_are_verified_without_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| secmon(folder.path(), arguments);
+    secmon_with(folder.path(), &["ingest", "-"], FAILED.repeat(3).as_bytes());
+    secmon_with(folder.path(), &["ingest", "-"], b"once more\n");
+    let keys = stdout(&run(&["checkpoint", "--vkey", "ingest"]));
+    let [genesis, own] = keys.lines().collect::<Vec<_>>()[..] else { panic!("{keys}") };
+    assert_eq!(run(&["export", "--out", "audit"]).status.code(), Some(0));
+    let again = run(&["export", "--out", "audit"]);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(stderr(&again).contains("exists"), "{}", stderr(&again));
+
+    let file = |name: &str| folder.path().join(name);
+    std::fs::write(file("proof"), run(&["proof", "ingest", "2"]).stdout).unwrap();
+    std::fs::write(file("body"), run(&["proof", "ingest", "2", "--print-body"]).stdout).unwrap();
+    std::fs::write(file("kept"), run(&["checkpoint", "ingest"]).stdout).unwrap();
+    let verify =
+        ["verify", "--export", "audit", "--vkey", genesis, "--vkey", own, "--anchor", "kept"];
+    let verdict = run(&verify);
+    assert_eq!(verdict.status.code(), Some(0), "{}", stderr(&verdict));
+    assert_eq!((&objects(&verdict)[0]["ok"], stderr(&verdict)), (&true.into(), String::new()));
+    let check = ["proof", "--check", "proof", "--body", "body", "--vkey", own];
+    assert_eq!(run(&check).status.code(), Some(0));
+    let other = std::fs::read_to_string(file("body")).unwrap().replace("web-1", "web-2");
+    std::fs::write(file("body"), other).unwrap();
+    let failed = run(&check);
+    assert_eq!(failed.status.code(), Some(2));
+    assert!(stderr(&failed).contains("does not lead"), "{}", stderr(&failed));
+
+    let stream =
+        objects(&verdict)[0]["origin"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    let records = file("audit").join(&stream).join("records.jsonl");
+    let text = std::fs::read_to_string(&records).unwrap();
+    for (changed, word) in [
+        (text.replacen("51234", "51235", 1), "altered"),
+        (text.lines().skip(1).map(|line| format!("{line}\n")).collect(), "missing"),
+        (format!("{text}{}\n", text.lines().last().unwrap()), "inserted"),
+        (text.lines().take(3).map(|line| format!("{line}\n")).collect(), "truncated"),
+    ] {
+        std::fs::write(&records, changed).unwrap();
+        let verdict = run(&verify);
+        assert_eq!(verdict.status.code(), Some(1), "{word}");
+        assert!(stderr(&verdict).contains(word), "{word}: {}", stderr(&verdict));
+    }
+    std::fs::write(&records, text).unwrap();
+
+    let missing = run(&["proof", "ingest", "9999"]);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(stderr(&missing).contains("record 9999"), "{}", stderr(&missing));
+    assert!(stderr(&run(&["proof", "nobody", "0"])).contains("stream `nobody` not found"));
+    assert!(stderr(&run(&["verify", "--export", "nowhere"])).contains("nowhere"));
+    assert!(stderr(&run(&["verify", "--export", "."])).contains("not found"));
+    let pruned = run(&["prune", "--label", "ingest"]);
+    assert!(stderr(&pruned).contains("0 records are gone"), "{}", stderr(&pruned));
 }

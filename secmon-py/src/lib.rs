@@ -25,7 +25,7 @@ mod _secmon {
     #[pymodule_export]
     use super::store::Store;
     #[pymodule_export]
-    use super::verify::verify;
+    use super::verify::{check_proof, verify, verify_export};
     #[pymodule_export]
     use super::writer::Writer;
 }

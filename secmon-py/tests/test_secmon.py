@@ -32,6 +32,26 @@ def test_what_is_written_is_sealed_and_verified(tmp_path):
     assert verdict["ok"] and verdict["records"] >= 6
 
 
+def test_proofs_and_exports_are_verified_without_the_store(tmp_path):
+    store = secmon.Store(f"sqlite://{tmp_path}/secmon.db")
+    with store.writer("web-1", secmon.Ruleset.builtin(), now=NOW) as writer:
+        writer.write([LINE] * 5, now=NOW)
+    vkeys = store.vkeys("web-1")
+    proof, body = store.proof("web-1", 2), store.body("web-1", 2)
+    secmon.check_proof(proof, body, vkeys)
+    with pytest.raises(secmon.SecmonError, match="does not lead"):
+        secmon.check_proof(proof, body.replace(b"web-1", b"web-2"), vkeys)
+    assert store.export(tmp_path / "audit") >= 6
+    note = store.checkpoint("web-1")
+    assert note is not None
+    (verdict,) = secmon.verify_export(tmp_path / "audit", vkeys=vkeys, anchors=[note])
+    assert verdict["ok"]
+    (records,) = (tmp_path / "audit").glob("*/records.jsonl")
+    records.write_bytes(records.read_bytes().replace(b"51234", b"51235", 1))
+    (verdict,) = secmon.verify_export(tmp_path / "audit", vkeys=vkeys)
+    assert verdict["findings"][0]["verdict"] == "altered"
+
+
 def test_mistakes_are_named():
     with pytest.raises(secmon.SecmonError, match="failurs"):
         secmon.Ruleset().add("brute_force", failurs=3)

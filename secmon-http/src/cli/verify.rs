@@ -21,7 +21,7 @@ pub(crate) struct Verify {
     #[command(flatten)]
     store: StoreArgs,
     /// Verify an export instead of a store
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["store", "keys"])]
+    #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
     /// A public key that came by another way than the store; may repeat
     #[arg(long, value_name = "KEY")]

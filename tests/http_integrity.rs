@@ -1,0 +1,148 @@
+//! Proofs and soundness over HTTP.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
+use secmon_core::seal::{Note, Proof, Vkey, consistency_holds};
+use secmon_http::{Config, IntegrityConfig};
+use secmon_store::Scope;
+use serde_json::Value;
+use support::Service;
+
+async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
+    for _ in 0..200 {
+        if done().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{what} did not come about");
+}
+
+fn text<'a>(json: &'a Value, name: &str) -> &'a str {
+    json[name].as_str().unwrap()
+}
+
+#[tokio::test]
+async fn a_record_has_a_proof_that_holds_under_the_key_of_its_stream() {
+    let service = Service::start().await;
+    let answer: Value = service.post("one\ntwo\nthree\n").await.json().await.unwrap();
+    let (stream, seq) = (text(&answer, "stream").to_owned(), answer["last_seq"].as_u64().unwrap());
+    let path = format!("/api/v1/records/{stream}/{seq}/proof");
+    // At first no checkpoint may cover it: the answer says so.
+    until("a proof", async || service.get(&path).await.status() == StatusCode::OK).await;
+    let answer = service.get(&path).await;
+    assert_eq!(answer.headers()["content-type"], "text/plain; charset=utf-8");
+    let name = format!("{}-{seq}.tlog-proof", &stream[..8]);
+    assert!(answer.headers()["content-disposition"].to_str().unwrap().contains(&name));
+    let proof: Proof = answer.text().await.unwrap().parse().unwrap();
+    let integrity = service.json("/api/v1/integrity").await;
+    let own = &integrity["integrity"]["streams"][0];
+    let vkey: Vkey = text(own, "stream_vkey").parse().unwrap();
+    let body = service.app.store().record(&stream, seq).unwrap().body;
+    assert_eq!(proof.check(&body, &[vkey]).unwrap().origin, text(own, "origin"));
+
+    for (path, status) in [
+        (format!("/api/v1/records/{stream}/99999/proof"), StatusCode::NOT_FOUND),
+        (format!("/api/v1/records/{}/0/proof", "0".repeat(32)), StatusCode::NOT_FOUND),
+        ("/api/v1/records/%0d%0aset-cookie:x/0/proof".into(), StatusCode::NOT_FOUND),
+        (format!("/api/v1/records/{stream}/-1/proof"), StatusCode::BAD_REQUEST),
+    ] {
+        assert_eq!(service.get(&path).await.status(), status, "{path}");
+    }
+    let unknown = service.request(Method::GET, &path).send().await.unwrap();
+    assert_eq!(unknown.status(), StatusCode::UNAUTHORIZED);
+    let sender = service.request(Method::GET, &path).bearer_auth(&service.ingest);
+    assert_eq!(sender.send().await.unwrap().status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_later_checkpoint_is_consistent_with_an_earlier_one() {
+    let service = Service::start().await;
+    let notes = async || -> Vec<Note> {
+        let page = service.json("/api/v1/checkpoints").await;
+        let rows = page["checkpoints"].as_array().unwrap();
+        rows.iter().map(|row| Note::parse(text(row, "note")).unwrap()).collect()
+    };
+    let answer: Value = service.post("one\n").await.json().await.unwrap();
+    until("a checkpoint", async || !notes().await.is_empty()).await;
+    let old = notes().await.remove(0);
+    service.post("two\nthree\n").await;
+    until("another", async || notes().await[0].size > old.size).await;
+    let new = notes().await.remove(0);
+    let stream = text(&answer, "stream");
+    let path = format!("/api/v1/streams/{stream}/consistency?old={}&new={}", old.size, new.size);
+    let proof = service.json(&path).await;
+    let hash = |hash: &Value| -> [u8; 32] {
+        use base64::Engine as _;
+        let text = hash.as_str().unwrap();
+        base64::engine::general_purpose::STANDARD.decode(text).unwrap().try_into().unwrap()
+    };
+    let proof: Vec<_> = proof["proof"].as_array().unwrap().iter().map(hash).collect();
+    assert!(consistency_holds((old.size, &old.root), (new.size, &new.root), &proof));
+    for wrong in ["old=9&new=1", "old=0&new=99999", "old=x&new=1", "old=1", "old=1&new=1&x=1"] {
+        let answer = service.get(&format!("/api/v1/streams/{stream}/consistency?{wrong}")).await;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_verification_is_started_by_an_admin_and_finds_what_was_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let anchors = folder.path().join("anchors.txt");
+    let service = Service::with(Config {
+        integrity: IntegrityConfig {
+            anchor_file: Some(anchors.clone()),
+            anchor_every: Duration::from_millis(100),
+            ..IntegrityConfig::default()
+        },
+        ..Config::default()
+    })
+    .await;
+    service.post("one\ntwo\n").await;
+    let state = async || service.json("/api/v1/integrity").await["integrity"].clone();
+    assert_eq!(state().await["verified"], Value::Null);
+    let admin = service.app.store().create_token("a", Scope::Admin, secmon_http::clock::now());
+    let admin = admin.unwrap().expose().to_owned();
+    let start = async |token: &str| {
+        let request = service.request(Method::POST, "/api/v1/integrity/verify");
+        request.bearer_auth(token).send().await.unwrap().status()
+    };
+    assert_eq!(start(&service.read).await, StatusCode::FORBIDDEN);
+    assert_eq!(start(&admin).await, StatusCode::ACCEPTED);
+    until("a verdict", async || state().await["verified"]["ok"] == true).await;
+
+    // Checkpoints lie outside by now, and the page says where.
+    until("an anchor", async || !state().await["anchors"].as_array().unwrap().is_empty()).await;
+    let anchor = &state().await["anchors"][0];
+    assert_eq!((text(anchor, "kind"), text(anchor, "place")), ("file", anchors.to_str().unwrap()));
+    let kept = std::fs::read_to_string(&anchors).unwrap();
+    assert!(Note::parse_all(&kept).iter().all(|(_, note)| note.is_ok()), "{kept}");
+
+    let sql = rusqlite::Connection::open(service.folder().join("secmon.db")).unwrap();
+    sql.execute_batch(
+        "DROP TRIGGER records_update;
+         UPDATE records SET body = replace(CAST(body AS TEXT), 'two', '2wo') WHERE category = 'event'",
+    )
+    .unwrap();
+    assert_eq!(start(&admin).await, StatusCode::ACCEPTED);
+    until("a finding", async || state().await["verified"]["ok"] == false).await;
+    let found = &state().await["verified"]["streams"][0]["findings"][0];
+    assert!(["altered", "column_mismatch"].contains(&text(found, "verdict")), "{found}");
+}
+
+#[tokio::test]
+async fn how_long_records_are_kept_is_configured() {
+    let config = "[retention]\neveryday = \"0d\"";
+    let config = Config::parse(config, |_| None).unwrap();
+    assert_eq!(config.retention.retention().everyday, 0);
+    let service = Service::with(config).await;
+    let answer: Value = service.post("one\ntwo\n").await.json().await.unwrap();
+    let path = format!("/api/v1/records/{}/{}", text(&answer, "stream"), answer["first_seq"]);
+    // Today they are kept.
+    let record = service.json(&path).await;
+    assert_eq!(record["record"]["expires"], secmon_http::clock::now().date_naive().to_string());
+}
