@@ -48,7 +48,8 @@ impl Announcement {
 
     /// One that claims something, in the category of that.
     pub fn of(claim: Claim, action: &str, now: DateTime<Utc>) -> Self {
-        Self { claim: Some(claim.clone()), ..Self::new(claim.category(), action, now) }
+        let announcement = Self::new(claim.category(), action, now);
+        Self { claim: Some(claim), ..announcement }
     }
 }
 

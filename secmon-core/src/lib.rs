@@ -46,7 +46,8 @@
 //! # Checking a stream
 //!
 //! [`seal::Verifier`] walks records and checkpoints with the public key alone; with K_0 it checks every
-//! MAC too.
+//! MAC too. The bytes are in [`_documentation::format`], what is found of which attack in
+//! [`_documentation::threats`].
 //!
 //! # Features
 //!
@@ -85,3 +86,11 @@ pub use self::incident::{Change, ChangeKind, Detection, Incident, State};
 pub use self::monitor::{Monitor, event_of};
 pub use self::ruleset::{ActiveRule, Builder, Prepared, Ruleset};
 pub use self::span::parse_span;
+
+/// Documents of some length.
+pub mod _documentation {
+    #[doc = include_str!("../docs/format.md")]
+    pub mod format {}
+    #[doc = include_str!("../docs/threats.md")]
+    pub mod threats {}
+}

@@ -42,6 +42,19 @@ fn the_tour_runs() {
 }
 
 #[test]
+fn a_record_is_proved_to_somebody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = run(folder.path(), &block("<!-- proof"));
+    for expected in ["is under the checkpoint of", "Signature Verified Successfully", "\"ok\":true"]
+    {
+        assert!(said.contains(expected), "`{expected}` is missing in:\n{said}");
+    }
+    let body = std::fs::read(folder.path().join("record.json")).unwrap();
+    let leaf = secmon_core::hex(&secmon_core::seal::leaf_hash(&body));
+    assert!(said.contains(&format!("{leaf}  -")), "{leaf} is missing in:\n{said}");
+}
+
+#[test]
 fn the_http_quick_start_runs() {
     let folder = tempfile::tempdir().unwrap();
     let start = "secmon serve --listen 127.0.0.1:0 > ready 2> log & trap 'kill %1; wait' EXIT

@@ -65,6 +65,6 @@ impl Store {
     /// Writes all streams, or one, as files that anybody can verify; how many records they have.
     #[pyo3(signature = (folder, stream = None))]
     fn export(&self, py: Python<'_>, folder: PathBuf, stream: Option<&str>) -> PyResult<u64> {
-        Ok(py.detach(|| self.0.export(&folder, stream, |_| {})).map_err(Error::from)?)
+        Ok(py.detach(move || self.0.export(&folder, stream, |_| {})).map_err(Error::from)?)
     }
 }

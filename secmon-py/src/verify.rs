@@ -35,7 +35,7 @@ pub(crate) fn verify_export(
     vkeys: Option<Vec<String>>,
     anchors: Option<Vec<String>>,
 ) -> PyResult<Bound<'_, PyAny>> {
-    let verdicts = py.detach(|| {
+    let verdicts = py.detach(move || {
         let options = options(vkeys, anchors)?;
         Ok::<_, Error>(secmon_store::verify_export(&folder, &options, |_| {})?)
     })?;
@@ -45,10 +45,10 @@ pub(crate) fn verify_export(
 /// Checks that a body is the record that a proof is of, under a checkpoint that one of the keys signed;
 /// raises `SecmonError` when it is not.
 #[pyfunction]
-pub(crate) fn check_proof(proof: &str, body: Vec<u8>, vkeys: Vec<String>) -> PyResult<()> {
+pub(crate) fn check_proof(proof: &str, body: &[u8], vkeys: Vec<String>) -> PyResult<()> {
     let options = options(Some(vkeys), None)?;
     let proof: Proof = proof.parse().map_err(Error::from)?;
-    proof.check(&body, &options.vkeys).map_err(Error::from)?;
+    proof.check(body, &options.vkeys).map_err(Error::from)?;
     Ok(())
 }
 

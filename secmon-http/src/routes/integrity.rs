@@ -8,7 +8,7 @@ use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use secmon_core::seal::Verdict;
-use secmon_store::{Store, StreamRow};
+use secmon_store::{CheckpointRow, Store, StreamRow};
 use serde_json::{Value, json};
 
 use super::{Params, json_text, rfc3339};
@@ -65,7 +65,7 @@ fn streams(store: &Store) -> secmon_store::Result<Vec<Value>> {
             "origin": row.origin,
             "label": row.label,
             "size": row.size(),
-            "covered": last.as_ref().map_or(0, |last| last.size()),
+            "covered": last.as_ref().map_or(0, CheckpointRow::size),
             "closed": row.closed,
             "signing_epoch": row.signing_epoch(),
             "genesis_vkey": row.genesis_vkey,
