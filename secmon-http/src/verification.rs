@@ -48,12 +48,14 @@ impl Verification {
     }
 }
 
-/// Verifies the whole store, unless a verification runs already. Takes as long as it takes.
-pub(crate) fn verify(app: &App) {
-    let verification = &app.0.verification;
-    if !verification.begin() {
-        return;
-    }
+/// Verifies the whole store, unless a verification runs already: that it does is known at once. Says
+/// whether it began, and gives the work, which takes as long as it takes.
+pub(crate) fn begin(app: &App) -> Option<impl FnOnce() + Send + 'static> {
+    let app = app.clone();
+    app.0.verification.begin().then(|| move || verify(&app))
+}
+
+fn verify(app: &App) {
     let started = Instant::now();
     // What lies in the anchor file, the store cannot have changed.
     let anchors = app.0.config.integrity.anchor_file.as_deref();
@@ -74,5 +76,5 @@ pub(crate) fn verify(app: &App) {
             None
         }
     };
-    verification.end(last);
+    app.0.verification.end(last);
 }

@@ -38,11 +38,26 @@ async function main() {
   await page.waitForTimeout(1500);
   const text = await page.locator("body").innerText();
   assert(!/undefined|NaN|\[object/.test(text), "the page shows a value that is none");
+  if (picture) await page.screenshot({ path: picture });
+
+  // The page Integrity: a verification that is started ends sound, and a proof is downloaded.
+  await page.getByRole("link", { name: "Integrity" }).click();
+  await page.getByRole("button", { name: "Verify now" }).click();
+  await page.getByText(/^Sound/).first().waitFor();
+  await page.waitForTimeout(1500);
+  await page.getByLabel("Index").fill("0");
+  const [download] = await Promise.all([
+    page.waitForEvent("download"),
+    page.getByRole("button", { name: "Download proof" }).click(),
+  ]);
+  assert.match(download.suggestedFilename(), /^[0-9a-f]{8}-0\.tlog-proof$/);
+  const integrity = await page.locator("body").innerText();
+  assert(!/undefined|NaN|\[object/.test(integrity), "the page shows a value that is none");
+  if (picture) await page.screenshot({ path: picture.replace(/\.png$/, "-integrity.png") });
   const unexpected = complaints.filter((line) => !line.includes("401"));
   assert.deepStrictEqual(unexpected, []);
-  if (picture) await page.screenshot({ path: picture });
   await browser.close();
-  console.log("the dashboard shows records, incidents and charts; nothing was loaded from elsewhere");
+  console.log("the dashboard shows records, incidents and charts, verifies and gives proofs; nothing was loaded from elsewhere");
 }
 
 main().catch((error) => {

@@ -2,9 +2,9 @@
 
 import { get } from "./api.js";
 import { byId, cell, h, reconcile, say, setText, showEmpty, table } from "./dom.js";
-import { saveProof } from "./integrity.js";
 import { badge, cut, field, filterLink, LEVELS, time } from "./format.js";
 import { lang, t } from "./i18n.js";
+import { saveProof } from "./integrity.js";
 
 const FIELDS = ["host.name", "source.ip", "user.name", "level_min"];
 const LIMIT = 25;

@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::auth::{Admin, Reader};
 use crate::blocking::with_store;
 use crate::error::Error;
-use crate::verification::{Last, verify};
+use crate::verification::{Last, begin};
 
 pub(crate) fn routes() -> Router<App> {
     Router::new()
@@ -78,7 +78,9 @@ fn streams(store: &Store) -> secmon_store::Result<Vec<Value>> {
 
 /// Starts a verification, which reads everything that is stored.
 async fn start(_: Admin, State(app): State<App>) -> StatusCode {
-    tokio::task::spawn_blocking(move || verify(&app));
+    if let Some(work) = begin(&app) {
+        tokio::task::spawn_blocking(work);
+    }
     StatusCode::ACCEPTED
 }
 
