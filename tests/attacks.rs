@@ -420,3 +420,38 @@ fn the_open_window_behind_the_last_checkpoint_is_open() {
     };
     assert_eq!(victim.finders(rewritten), CLEAN);
 }
+
+#[test]
+fn k0_is_encrypted_to_the_auditor_who_alone_checks_macs() {
+    use base64::Engine as _;
+    let base64 = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    // The public X25519 key of thirty-two bytes of 7, as another implementation has it.
+    let public = "13be4feaeaf204c7fd3358fc9c00721881d174278128227ec674f37f7fe97b6d";
+    let folder = folder();
+    let store = stores::open(&folder);
+    store.set_auditor(base64(&stores::unhex(public)).parse().unwrap());
+    let rules = Ruleset::builtin();
+    let mut writer = store.writer("web-1", rules.clone(), noon(0)).unwrap();
+    assert!(writer.take_begun().is_none(), "nobody else is shown K_0");
+    writer.write(rules.prepare_lines(["one", "two"], noon(1)), noon(1)).unwrap();
+    writer.close(noon(2)).unwrap();
+    let verify = |secret: [u8; 32]| {
+        let auditor = Some(base64(&secret).parse().unwrap());
+        store.verify(&VerifyOptions { auditor, ..Default::default() }).unwrap().remove(0)
+    };
+    let verdict = verify([7; 32]);
+    assert!(verdict.is_ok() && verdict.macs_checked, "{:?}", verdict.findings);
+    let verdict = verify([9; 32]);
+    assert!(!verdict.is_ok() && !verdict.macs_checked);
+    // With it the auditor finds a MAC that was changed, which the public key does not need.
+    let sql = Connection::open(folder.path().join("secmon.db")).unwrap();
+    sql.execute_batch(
+        "DROP TRIGGER records_update; UPDATE records SET mac = zeroblob(32) WHERE seq = 1",
+    )
+    .unwrap();
+    assert!(!verify([7; 32]).is_ok());
+    for wrong in ["", "AAAA", "!", &base64(&[1; 33])] {
+        assert!(wrong.parse::<secmon_store::AuditorKey>().is_err(), "{wrong}");
+        assert!(wrong.parse::<secmon_store::AuditorSecret>().is_err(), "{wrong}");
+    }
+}

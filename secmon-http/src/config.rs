@@ -7,6 +7,7 @@ use std::time::Duration;
 use secmon_core::parse::Zone;
 use secmon_core::seal::Retention;
 use secmon_core::{Ruleset, parse_span};
+use secmon_store::Store;
 use serde::Deserialize;
 
 /// What can be set. Order: command line, then environment (`SECMON_*`, also from `.env`), then file,
@@ -104,6 +105,9 @@ pub struct IntegrityConfig {
     /// How often checkpoints are put there. Default `60s`.
     #[serde(deserialize_with = "span")]
     pub anchor_every: Duration,
+    /// The public X25519 key of an auditor, 32 bytes in base64: K_0 of new streams is encrypted to it.
+    /// `SECMON_AUDITOR`.
+    pub auditor: Option<String>,
     /// How often the whole store is verified. Default `24h`.
     #[serde(deserialize_with = "span")]
     pub verify_every: Duration,
@@ -134,6 +138,7 @@ impl Default for IntegrityConfig {
         Self {
             anchor_file: None,
             anchor_syslog: false,
+            auditor: None,
             anchor_every: Duration::from_mins(1),
             verify_every: Duration::from_hours(24),
         }
@@ -172,7 +177,7 @@ impl Default for FollowConfig {
 }
 
 /// Environment variables and the settings that they override.
-const OVERRIDES: [(&str, &[&str]); 10] = [
+const OVERRIDES: [(&str, &[&str]); 11] = [
     ("SECMON_LISTEN", &["listen"]),
     ("SECMON_STORE", &["store"]),
     ("SECMON_KEYS", &["keys"]),
@@ -183,6 +188,7 @@ const OVERRIDES: [(&str, &[&str]); 10] = [
     ("SECMON_PROBE_EVERY", &["probe", "every"]),
     ("SECMON_FOLLOW_AUTO", &["follow", "auto"]),
     ("SECMON_ANCHOR_FILE", &["integrity", "anchor_file"]),
+    ("SECMON_AUDITOR", &["integrity", "auditor"]),
 ];
 
 impl Config {
@@ -233,6 +239,17 @@ impl Config {
             inner.insert((*last).into(), value);
         }
         table.try_into().map_err(|error: toml::de::Error| error.to_string())
+    }
+
+    /// Lets the store encrypt K_0 of new streams to the auditor, if there is one.
+    ///
+    /// # Errors
+    /// A sentence that names the field.
+    pub fn introduce_auditor(&self, store: &Store) -> Result<(), String> {
+        let Some(auditor) = &self.integrity.auditor else { return Ok(()) };
+        let key = auditor.parse().map_err(|error| format!("`integrity.auditor`: {error}"))?;
+        store.set_auditor(key);
+        Ok(())
     }
 
     /// The rules that it names.

@@ -27,6 +27,7 @@
 
 mod access;
 mod anchors;
+mod auditor;
 mod commit;
 mod connection;
 mod error;
@@ -53,13 +54,14 @@ mod walk;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use chrono::{DateTime, Utc};
 use secmon_core::Ruleset;
 
 pub use self::access::{Identity, Scope, Secret};
 pub use self::anchors::Anchor;
+pub use self::auditor::{AuditorKey, AuditorSecret};
 use self::connection::{Db, Location};
 pub use self::error::{Error, Result};
 pub use self::hosts::Host;
@@ -86,6 +88,7 @@ struct Shared {
     location: Location,
     keys: PathBuf,
     idle: Mutex<Vec<Db>>,
+    auditor: OnceLock<AuditorKey>,
 }
 
 impl Store {
@@ -106,7 +109,8 @@ impl Store {
         let mut db = location.connect(create)?;
         location.migrate(&mut db)?;
         let keys = keys.map_or_else(|| location.keys(), Path::to_path_buf);
-        Ok(Self(Arc::new(Shared { location, keys, idle: Mutex::new(vec![db]) })))
+        let idle = Mutex::new(vec![db]);
+        Ok(Self(Arc::new(Shared { location, keys, idle, auditor: OnceLock::new() })))
     }
 
     /// Opens the writer of a label: resumes its stream, or begins one.
@@ -139,6 +143,12 @@ impl Store {
     ) -> Result<Writer> {
         let db = self.0.location.connect(false)?;
         Writer::begin(self, db, label, cluster, ruleset, now)
+    }
+
+    /// Encrypts K_0 of every stream that begins from now on to an auditor, whom nobody can replace later.
+    pub fn set_auditor(&self, auditor: AuditorKey) {
+        // Set twice, the first stays.
+        let _ = self.0.auditor.set(auditor);
     }
 
     /// Where it is.

@@ -87,6 +87,8 @@ impl Writer {
         let keys = KeyPlace::lock(&store.0.keys, &secmon_core::hex(&id))?;
         let keys = keys.ok_or_else(|| Error::Locked { label: label.into() })?;
         keys.write(&sealer.key_file())?;
+        let auditor = store.0.auditor.get();
+        let k0_box = auditor.map(|key| key.seal(&origin, secrets.k0())).transpose()?;
         let mut stream = StreamRow {
             stream_no: 0,
             stream_id: id.to_vec(),
@@ -102,14 +104,15 @@ impl Writer {
             last_at: 0,
             logged: 0,
             closed: false,
-            k0_box: None,
+            k0_box,
             stream_vkey: sealer.stream_vkey().map(|vkey| vkey.to_string()).unwrap_or_default(),
         };
         stream.set_head(sealer.head(), 0);
         streams::insert(&mut db, &mut stream)?;
         let mut writer =
             Self::assemble(store, db, keys, Monitor::new(ruleset, sealer), stream, now)?;
-        writer.begun = Some(secrets);
+        // Whom nobody else stands in for has K_0 from the store.
+        writer.begun = auditor.is_none().then_some(secrets);
         // Its first key is in use from now on; that of a stream that is resumed rotates at once.
         writer.rotated_at = now;
         Ok(writer)

@@ -2,6 +2,7 @@
 
 use secmon_core::seal::{Finding, Flaw, Note, Verdict, Verifier, Vkey};
 
+use crate::auditor::AuditorSecret;
 use crate::streams::StreamRow;
 use crate::walk::Walk;
 use crate::{Error, Result, Store, keys, records};
@@ -14,6 +15,8 @@ pub struct VerifyOptions {
     pub vkeys: Vec<Vkey>,
     /// K_0 of streams by id or origin; without a name, of the only stream.
     pub k0: Vec<(Option<String>, [u8; 32])>,
+    /// The secret key of an auditor, for streams whose K_0 was encrypted to him.
+    pub auditor: Option<AuditorSecret>,
     /// Checkpoints that were kept outside: each stream must go on from those of its name.
     pub anchors: Vec<Note>,
     /// Only this stream, by id, origin or label.
@@ -98,8 +101,16 @@ impl Store {
             Some(name) => *name == stream.id() || *name == stream.origin || *name == stream.label,
             None => streams.len() == 1,
         });
+        let boxed = options.auditor.as_ref().zip(stream.k0_box.as_deref());
         if let Some((_, k0)) = k0 {
             verifier = verifier.with_k0(*k0);
+        } else if let Some((auditor, sealed)) = boxed {
+            match auditor.open(origin, sealed) {
+                Some(k0) => verifier = verifier.with_k0(k0),
+                None => {
+                    verifier.report(Flaw::Malformed, 0, "K_0 was not encrypted to this auditor")
+                }
+            }
         }
         let keys = match key_file {
             Ok(keys) => keys.filter(|keys| keys.stream == stream.origin),

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use clap::Args;
 use secmon_core::seal::{Note, Verdict, Vkey};
-use secmon_store::{VerifyOptions, verify_export};
+use secmon_store::{AuditorSecret, VerifyOptions, verify_export};
 
 use super::lines::counter;
 use super::output::{Format, say, stdout};
@@ -29,6 +29,9 @@ pub(crate) struct Verify {
     /// A file with K_0 in base64, to check every MAC too; may repeat
     #[arg(long, value_name = "[STREAM=]@FILE")]
     k0: Vec<String>,
+    /// A file with the secret key of the auditor in base64, to whom K_0 was encrypted
+    #[arg(long, value_name = "FILE")]
+    auditor_key: Option<PathBuf>,
     /// A file of checkpoints that were kept outside, from which the streams must go on; may repeat
     #[arg(long, value_name = "FILE")]
     anchor: Vec<PathBuf>,
@@ -46,7 +49,8 @@ impl Run for Verify {
         }
         let anchors = self.anchor.iter().map(|path| read_notes(path)).collect::<Result<Vec<_>, _>>()?;
         let anchors = anchors.concat();
-        let options = VerifyOptions { vkeys: self.vkey, k0, anchors, stream: None };
+        let auditor = self.auditor_key.as_deref().map(read_secret).transpose()?;
+        let options = VerifyOptions { vkeys: self.vkey, k0, auditor, anchors, stream: None };
         let verdicts = if let Some(folder) = &self.export {
             verify_export(folder, &options, |_| {})?
         } else {
@@ -83,6 +87,13 @@ fn read_k0(argument: &str) -> Result<(Option<String>, [u8; 32]), Failure> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read `{file}`: {error}"))?;
     let key = BASE64.decode(text.trim()).ok().and_then(|key| key.try_into().ok());
     Ok((stream, key.ok_or_else(|| format!("`{file}` does not hold 32 bytes in base64"))?))
+}
+
+/// The auditor's secret key.
+fn read_secret(path: &Path) -> Result<AuditorSecret, Failure> {
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
+    Ok(text.parse().map_err(|error| format!("`{}`: {error}", path.display()))?)
 }
 
 /// The checkpoints of a file.
