@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::Router;
 use secmon_core::Ruleset;
 use secmon_core::parse::Zone;
+use secmon_core::seal::WitnessVkey;
 use secmon_store::Store;
 use tokio::net::TcpListener;
 
@@ -17,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::queue::{Opening, Queue};
 use crate::setup::Setup;
 use crate::verification::Verification;
+use crate::witness::Witness;
 use crate::{jobs, routes};
 
 /// Why the service cannot start.
@@ -47,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) setup: Setup,
     pub(crate) verification: Verification,
+    pub(crate) witness: Option<Witness>,
 }
 
 impl App {
@@ -56,6 +59,7 @@ impl App {
         let keys = config.keys.as_deref();
         let store = Store::open_with(&config.store, keys.map(Path::new), true)?;
         config.introduce_auditor(&store).map_err(OpenError::Config)?;
+        let witness = Witness::open(&config.witness, &store).map_err(OpenError::Config)?;
         let metrics = Metrics::new().map_err(|error| OpenError::Config(error.to_string()))?;
         let metrics = Arc::new(metrics);
         let mut opening = Opening {
@@ -71,7 +75,8 @@ impl App {
         let setup = Setup::new(writer.stream_row(), begun)?;
         let queue = Queue::start(writer, opening, Arc::clone(&metrics))?;
         let verification = Verification::default();
-        let shared = Shared { config, store, ruleset, queue, metrics, setup, verification };
+        let shared =
+            Shared { config, store, ruleset, queue, metrics, setup, verification, witness };
         Ok(Self(Arc::new(shared)))
     }
 
@@ -84,6 +89,11 @@ impl App {
     /// valid for an hour.
     pub fn setup_fragment(&self) -> String {
         self.0.setup.fragment()
+    }
+
+    /// The public key of the service as a witness, if it is one.
+    pub fn witness_vkey(&self) -> Option<WitnessVkey> {
+        self.0.witness.as_ref().map(|witness| witness.key.vkey())
     }
 
     /// The store.

@@ -40,6 +40,28 @@ pub struct Config {
     pub retention: RetentionConfig,
     /// Where checkpoints are put outside the store, and how often the store is verified.
     pub integrity: IntegrityConfig,
+    /// The service as the witness of other logs.
+    pub witness: WitnessConfig,
+}
+
+/// The service as the witness of other logs (C2SP `tlog-witness`, under `/witness`).
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WitnessConfig {
+    /// The name under which it cosigns; without one it is no witness.
+    pub name: Option<String>,
+    /// The public keys of the logs, those that stay: the stream keys.
+    pub logs: Vec<String>,
+}
+
+/// A witness that cosigns the checkpoints of this service.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WitnessOf {
+    /// Where it takes them: `/add-checkpoint` is added.
+    pub url: String,
+    /// Its public key, `<name>+<key id>+<base64>`.
+    pub vkey: String,
 }
 
 /// A rule in the configuration.
@@ -102,6 +124,8 @@ pub struct IntegrityConfig {
     pub anchor_file: Option<PathBuf>,
     /// Whether checkpoints go to the system's log too (the socket `/dev/log`). Default false.
     pub anchor_syslog: bool,
+    /// Witnesses that are asked to cosign checkpoints.
+    pub witnesses: Vec<WitnessOf>,
     /// How often checkpoints are put there. Default `60s`.
     #[serde(deserialize_with = "span")]
     pub anchor_every: Duration,
@@ -139,6 +163,7 @@ impl Default for IntegrityConfig {
             anchor_file: None,
             anchor_syslog: false,
             auditor: None,
+            witnesses: Vec::new(),
             anchor_every: Duration::from_mins(1),
             verify_every: Duration::from_hours(24),
         }
@@ -160,6 +185,7 @@ impl Default for Config {
             follow: FollowConfig::default(),
             retention: RetentionConfig::default(),
             integrity: IntegrityConfig::default(),
+            witness: WitnessConfig::default(),
         }
     }
 }

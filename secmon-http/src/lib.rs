@@ -29,10 +29,12 @@ mod queue;
 mod routes;
 mod setup;
 mod verification;
+mod witness;
 
 pub use self::app::{App, OpenError};
 pub use self::config::{
-    Config, FollowConfig, IntegrityConfig, ProbeConfig, RetentionConfig, RuleConfig, host_name,
+    Config, FollowConfig, IntegrityConfig, ProbeConfig, RetentionConfig, RuleConfig, WitnessConfig,
+    WitnessOf, host_name,
 };
 pub use self::metrics::Metrics;
 pub use self::queue::Queue;

@@ -74,6 +74,28 @@ pub(crate) fn read(path: &Path) -> Result<Option<KeyFile>> {
     Ok(Some(KeyFile::parse(&json)?))
 }
 
+/// A secret of 32 bytes in a file of its own, made when it is absent.
+pub(crate) fn secret(folder: &Path, name: &str) -> Result<Zeroizing<[u8; 32]>> {
+    let path = folder.join(name);
+    // Held while the file is made: two processes must not make two secrets.
+    let place = KeyPlace::lock(folder, name)?;
+    let _place = place.ok_or_else(|| Error::Locked { label: name.into() })?;
+    match fs::read(&path).map(Zeroizing::new) {
+        Ok(bytes) => {
+            let secret = bytes.as_slice().try_into().map(Zeroizing::new);
+            secret.map_err(|_| Error::file(&path, std::io::ErrorKind::InvalidData.into()))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let secret = Zeroizing::new(random()?);
+            let mut file = open_private(&path)?;
+            let written = file.write_all(&*secret).and_then(|()| file.sync_all());
+            written.map_err(|error| Error::file(&path, error))?;
+            Ok(secret)
+        }
+        Err(error) => Err(Error::file(&path, error)),
+    }
+}
+
 /// Opens a file that only its owner may read.
 fn open_private(path: &Path) -> Result<File> {
     let mut options = OpenOptions::new();

@@ -43,6 +43,7 @@ mod query;
 mod receipts;
 mod records;
 mod removals;
+mod request;
 mod rollups;
 mod schema;
 mod signals;
@@ -51,6 +52,7 @@ mod tiles;
 mod verify;
 mod verify_export;
 mod walk;
+mod witnessed;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -58,6 +60,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use chrono::{DateTime, Utc};
 use secmon_core::Ruleset;
+use zeroize::Zeroizing;
 
 pub use self::access::{Identity, Scope, Secret};
 pub use self::anchors::Anchor;
@@ -70,11 +73,13 @@ pub use self::inputs::Position;
 pub use self::query::{Page, RecordQuery};
 pub use self::receipts::RequestKey;
 pub use self::records::RecordRow;
+pub use self::request::{Receipt, Request};
 pub use self::rollups::{HourCount, ValueCount};
 pub use self::streams::{CheckpointRow, StreamRow};
 pub use self::verify::VerifyOptions;
 pub use self::verify_export::verify_export;
-pub use self::writer::{Receipt, Request, Writer};
+pub use self::witnessed::Witnessed;
+pub use self::writer::Writer;
 
 /// How many idle connections for reading are kept.
 const MOST_IDLE: usize = 8;
@@ -149,6 +154,11 @@ impl Store {
     pub fn set_auditor(&self, auditor: AuditorKey) {
         // Set twice, the first stays.
         let _ = self.0.auditor.set(auditor);
+    }
+
+    /// A secret of 32 bytes by name, in a file beside the key files; made when it is absent.
+    pub fn secret(&self, name: &str) -> Result<Zeroizing<[u8; 32]>> {
+        keys::secret(&self.0.keys, name)
     }
 
     /// Where it is.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secmon_core::seal::{Retention, StreamKeys};
-use secmon_core::{Announcement, Detection, Monitor, Prepared, Step, When};
+use secmon_core::{Announcement, Monitor, Prepared, Step, When};
 use zeroize::Zeroizing;
 
 use crate::commit::Pending;
@@ -12,14 +12,11 @@ use crate::inputs::Position;
 use crate::keys::{KeyPlace, random};
 use crate::receipts::RequestKey;
 use crate::records::Row;
+use crate::request::{Receipt, Request};
 use crate::rollups::Known;
 use crate::streams::StreamRow;
 use crate::tiles::Open;
 use crate::{Error, Result, Store, receipts, signed, streams, unsigned};
-
-/// The bounds of one batch.
-const MOST_EVENTS: usize = 1_000;
-const MOST_BYTES: usize = 4 << 20;
 
 /// A checkpoint is issued a second after news at the latest, or behind so many records; not more often
 /// than ten times a second.
@@ -30,64 +27,6 @@ pub(crate) const CHECKPOINT_PAUSE: TimeDelta = TimeDelta::milliseconds(100);
 const ROTATE_AFTER: TimeDelta = TimeDelta::hours(24);
 /// How often silence is attested, rules are told the time, and their memory is saved.
 const MINUTE: TimeDelta = TimeDelta::seconds(60);
-
-/// Events to be stored together, with what belongs into the same transaction.
-#[derive(Debug, Default)]
-pub struct Request {
-    /// The events.
-    pub events: Vec<Prepared>,
-    /// Under which the request is stored once.
-    pub key: Option<RequestKey>,
-    /// How far the files were read that the events come from.
-    pub positions: Vec<Position>,
-}
-
-impl Request {
-    /// Cuts a long request into parts that fit a batch. Parts of a keyed request have keys of their
-    /// own, so that a retry goes on where the first try ended.
-    pub fn split(self) -> Vec<Self> {
-        let mut parts = Vec::new();
-        let mut part = Self::default();
-        let mut bytes = 0;
-        for event in self.events {
-            let size = event.bytes();
-            if part.events.len() == MOST_EVENTS
-                || (bytes + size > MOST_BYTES && !part.events.is_empty())
-            {
-                parts.push(std::mem::take(&mut part));
-                bytes = 0;
-            }
-            bytes += size;
-            part.events.push(event);
-        }
-        part.positions = self.positions;
-        parts.push(part);
-        if let Some(key) = self.key {
-            for (part, number) in parts.iter_mut().zip(0..) {
-                part.key = Some(key.part(number));
-            }
-        }
-        parts
-    }
-
-    /// Bytes, roughly, for budgets.
-    pub fn bytes(&self) -> usize {
-        self.events.iter().map(Prepared::bytes).sum()
-    }
-}
-
-/// What a writer answers once everything is committed.
-#[derive(Clone, Debug, Default)]
-pub struct Receipt {
-    /// The id of the stream.
-    pub stream: String,
-    /// The first and the last index of the request's records; derived records may lie between.
-    pub seqs: Option<(u64, u64)>,
-    /// What the rules found in the batch.
-    pub detections: Vec<Detection>,
-    /// Whether the request was stored before, and is answered from its receipt.
-    pub replayed: bool,
-}
 
 /// The only way into a store. One transaction commits a whole batch or nothing; what is acknowledged is
 /// durable, sealed and counted.
@@ -390,19 +329,6 @@ impl Writer {
         if let Err(error) = self.keys.write(&self.monitor.key_file()) {
             self.warnings.push(format!("the key file could not be written: {error}"));
         }
-    }
-}
-
-impl Receipt {
-    /// Adds the receipt of the next part.
-    fn join(&mut self, part: Self) {
-        self.stream = part.stream;
-        self.seqs = match (self.seqs, part.seqs) {
-            (Some((first, _)), Some((_, last))) => Some((first, last)),
-            (one, other) => one.or(other),
-        };
-        self.detections.extend(part.detections);
-        self.replayed &= part.replayed;
     }
 }
 

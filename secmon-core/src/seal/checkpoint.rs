@@ -100,8 +100,8 @@ pub struct Note {
 
 impl Note {
     /// The signed text: three lines.
-    fn text(origin: &str, size: u64, root: &Hash) -> String {
-        format!("{origin}\n{size}\n{}\n", BASE64.encode(root))
+    pub(super) fn text(&self) -> String {
+        text(&self.origin, self.size, &self.root)
     }
 
     /// The note of a stream's state, with a signature line of each key.
@@ -111,7 +111,7 @@ impl Note {
         root: &Hash,
         keys: impl IntoIterator<Item = &'a SigningKey>,
     ) -> String {
-        let text = Self::text(origin, size, root);
+        let text = text(origin, size, root);
         let mut note = format!("{text}\n");
         for key in keys {
             let mut signature = key_id(origin, &key.verifying_key()).to_vec();
@@ -171,7 +171,7 @@ impl Note {
 
     /// Whether the key signed it. Lines of other keys are ignored.
     pub fn is_signed_by(&self, vkey: &Vkey) -> bool {
-        let text = Self::text(&self.origin, self.size, &self.root);
+        let text = self.text();
         self.signatures.iter().any(|(name, signature)| {
             let Some((id, signature)) = signature.split_first_chunk() else { return false };
             *name == vkey.name
@@ -181,6 +181,10 @@ impl Note {
                 })
         })
     }
+}
+
+fn text(origin: &str, size: u64, root: &Hash) -> String {
+    format!("{origin}\n{size}\n{}\n", BASE64.encode(root))
 }
 
 /// A checkpoint as it is stored: the note, with what the holder of K_0 checks.

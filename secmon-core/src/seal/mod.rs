@@ -8,6 +8,7 @@ mod body;
 mod chain;
 mod checkpoint;
 mod claim;
+mod columns;
 mod keys;
 mod proof;
 mod removals;
@@ -16,6 +17,7 @@ mod strict;
 mod tree;
 mod verdict;
 mod verify;
+mod witness;
 
 use ed25519_dalek::SigningKey;
 
@@ -24,12 +26,14 @@ pub use self::body::{MOST_BODY, Retention, day_of_expiry, seq_of};
 use self::chain::first_mac;
 pub use self::checkpoint::{Checkpoint, Note, Vkey};
 pub use self::claim::{BLOCK, Claim};
+pub use self::columns::{Columns, Sealed};
 use self::keys::Secrets;
 pub use self::keys::{KeyFile, StreamKeys};
 pub use self::proof::{Proof, consistency, consistency_holds, inclusion, inclusion_holds};
 pub use self::tree::{Tree, leaf_hash, node_hash};
 pub use self::verdict::{Finding, Flaw, Verdict};
-pub use self::verify::{Columns, Sealed, Verifier};
+pub use self::verify::Verifier;
+pub use self::witness::{AddCheckpoint, WitnessKey, WitnessVkey};
 use crate::{Error, Result};
 
 /// The state of a stream behind its last record.

@@ -4,6 +4,7 @@ mod anchor;
 mod follow;
 mod probe;
 mod verify;
+mod witness;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,6 +18,7 @@ const JOBS: &[Job] = &[
     |app| Box::pin(follow::run(app)),
     |app| Box::pin(probe::run(app)),
     |app| Box::pin(verify::run(app)),
+    |app| Box::pin(witness::run(app)),
 ];
 
 /// Starts all jobs; they end with the runtime.

@@ -11,6 +11,7 @@ mod records;
 mod rules;
 mod session;
 mod stats;
+mod witness;
 
 use std::collections::BTreeMap;
 
@@ -46,6 +47,7 @@ pub(crate) fn router(app: &App) -> Router {
     Router::new()
         .nest("/api/v1", api)
         .merge(health::routes())
+        .merge(witness::routes())
         .merge(crate::dashboard::routes())
         .layer(DefaultBodyLimit::max(MOST_BODY))
         .layer(middleware::from_fn(headers))
