@@ -355,6 +355,43 @@ fn a_database_rolled_back_is_found_by_the_key_file_and_with_it_only_outside() {
 }
 
 #[test]
+fn a_restored_stream_is_closed_and_its_end_is_announced() {
+    let victim = victim();
+    let old = folder();
+    copy_store(&victim.folder, &old);
+    let rules = Ruleset::builtin();
+    let (now, later) = (noon(2 * DAY + 100), noon(2 * DAY + 200));
+    let mut writer = stores::open(&victim.folder).writer("web-1", rules.clone(), now).unwrap();
+    writer.write(rules.prepare_lines(["more"], now), now).unwrap();
+    writer.close(now).unwrap();
+    // The database of before, with the keys of today: as after a restore from a backup.
+    copy_keys(&victim.folder, &old);
+    let store = stores::open(&old);
+    let is_ok = || {
+        let verdicts = store.verify(&VerifyOptions::default()).unwrap();
+        verdicts.iter().all(secmon_core::seal::Verdict::is_ok)
+    };
+    assert!(!is_ok(), "until somebody says so, it is a rollback");
+    let mut writer = store.writer("web-1", rules.clone(), later).unwrap();
+    assert_eq!(writer.take_warnings().len(), 1);
+    writer.write(rules.prepare_lines(["after"], later), later).unwrap();
+    writer.close(later).unwrap();
+    let verdicts = store.verify(&VerifyOptions::default()).unwrap();
+    assert_eq!(verdicts.len(), 2);
+    assert!(verdicts.iter().all(secmon_core::seal::Verdict::is_ok), "{verdicts:?}");
+    assert!(verdicts[0].notices[0].contains("rolled back"), "{:?}", verdicts[0].notices);
+    assert!(verdicts[1].notices.is_empty());
+    // The announcement covers what was there then, and nothing less.
+    let sql = Connection::open(old.path().join("secmon.db")).unwrap();
+    sql.execute_batch(
+        "DROP TRIGGER records_delete;
+         DELETE FROM records WHERE stream_no = 1 AND seq = (SELECT max(seq) FROM records WHERE stream_no = 1)",
+    )
+    .unwrap();
+    assert!(!is_ok());
+}
+
+#[test]
 fn with_stolen_keys_the_past_of_earlier_signing_keys_cannot_be_rewritten() {
     let victim = victim();
     let rewrite = |copy: &Copy| {

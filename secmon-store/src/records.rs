@@ -170,6 +170,17 @@ pub(crate) fn orphan(db: &mut Db, streams: &[i64]) -> Result<Option<i64>> {
     Ok(None)
 }
 
+/// The records that say that a stream was closed because its database or keys were put back: stream,
+/// index, body.
+pub(crate) fn restores(db: &mut Db) -> Result<Vec<(i64, i64, Vec<u8>)>> {
+    // They are critical, and so found by an index.
+    let query = records::table
+        .filter(records::level.eq(Level::Critical.rank()))
+        .filter(records::category.eq("secmon.restore"))
+        .select((records::stream_no, records::seq, records::body));
+    Ok(on!(db, c => query.load(c))?)
+}
+
 /// Records of a stream from an index on, in order.
 pub(crate) fn walk(db: &mut Db, stream_no: i64, from: i64, limit: i64) -> Result<Vec<Row>> {
     let query = records::table

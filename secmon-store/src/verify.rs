@@ -112,7 +112,10 @@ impl Store {
                 }
             }
         }
+        let restored = if stream.closed { self.restore_of(&stream)? } else { None };
         let keys = match key_file {
+            // What the key file has seen more of was given up, and that was sealed.
+            Ok(_) if restored.is_some() => None,
             Ok(keys) => keys.filter(|keys| keys.stream == stream.origin),
             Err(error) => {
                 verifier.report(
@@ -132,7 +135,28 @@ impl Store {
         if head.as_ref().is_none_or(|head| stream.root != head.tree.root()) {
             verifier.report(Flaw::ColumnMismatch, 0, "the stream's row was changed");
         }
-        Ok(verifier.finish(head.as_ref(), keys.as_ref()))
+        let mut verdict = verifier.finish(head.as_ref(), keys.as_ref());
+        verdict.notices.extend(restored);
+        Ok(verdict)
+    }
+
+    /// What the stream that follows a closed one says of its end, if that fits.
+    fn restore_of(&self, stream: &StreamRow) -> Result<Option<String>> {
+        let rows = self.read(records::restores)?;
+        let said = rows.into_iter().find_map(|(no, seq, body)| {
+            let event = secmon_core::event_of(&body).ok()?;
+            let text = |name: &str| event.find(name).map(ToString::to_string);
+            let fits = text("secmon.restore.origin")? == stream.origin
+                && text("secmon.restore.size")? == stream.size().to_string();
+            fits.then(|| (no, seq, event.message().to_owned()))
+        });
+        let Some((no, seq, message)) = said else { return Ok(None) };
+        let streams = self.streams()?;
+        let by = streams.iter().find(|other| other.stream_no == no && no != stream.stream_no);
+        Ok(by.map(|by| {
+            let (size, by) = (stream.size(), &by.origin);
+            format!("closed at record {size}, as record {seq} of `{by}` announces: {message}")
+        }))
     }
 }
 

@@ -101,6 +101,8 @@ pub struct Verdict {
     pub covered: u64,
     /// Whether MACs were checked.
     pub macs_checked: bool,
+    /// What is no flaw, but should be known: a stream that was closed and followed by another.
+    pub notices: Vec<String>,
     /// What was found wrong, the first record first; empty when all is well.
     pub findings: Vec<Finding>,
 }
@@ -124,6 +126,7 @@ impl Verdict {
             "checkpoints": self.checkpoints,
             "covered": self.covered,
             "macs_checked": self.macs_checked,
+            "notices": self.notices,
             "findings": findings.collect::<Vec<_>>(),
         })
     }

@@ -69,6 +69,11 @@ impl Run for Verify {
         }
         out.flush()?;
         let wrong = verdicts.iter().filter_map(|verdict| Some((verdict, verdict.first()?)));
+        for verdict in &verdicts {
+            for notice in &verdict.notices {
+                say(format_args!("{}: {notice}", verdict.origin));
+            }
+        }
         let mut code = 0;
         for (verdict, first) in wrong {
             say(format_args!("{}: {first}", verdict.origin));
