@@ -13,7 +13,7 @@ use crate::connection::{Db, on};
 use crate::schema::checkpoints;
 use crate::streams::StreamRow;
 use crate::tiles::{self, TILE};
-use crate::{Error, Result, Store, records, signed, unsigned};
+use crate::{Error, Result, Store, records, signed, streams, unsigned};
 
 /// Rows read at once.
 const CHUNK: i64 = 2_000;
@@ -58,25 +58,52 @@ impl Store {
         vkeys.end()?;
         let mut bodies = Out::create(folder, "records.jsonl")?;
         let mut macs = Out::create(folder, "macs")?;
+        let mut stream = stream.clone();
         let mut next = 0;
         loop {
-            let rows = self.read(|db| records::walk(db, stream.stream_no, next, CHUNK))?;
+            let gaps = self.append(&stream, &mut next, &mut bodies, &mut macs, &mut progress)?;
+            let now = self.read(|db| streams::again(db, &stream))?;
+            // What expired meanwhile was announced behind the end: the export must hold that too.
+            if !gaps || now.size == stream.size {
+                break;
+            }
+            stream = now;
+        }
+        bodies.end()?;
+        macs.end()?;
+        self.read(|db| notes(db, &stream, Out::create(folder, "checkpoints.txt")?))
+    }
+
+    /// Writes the records up to the end of the stream; says whether any were gone.
+    fn append(
+        &self,
+        stream: &StreamRow,
+        next: &mut i64,
+        bodies: &mut Out,
+        macs: &mut Out,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<bool> {
+        let mut gaps = false;
+        loop {
+            let rows = self.read(|db| records::walk(db, stream.stream_no, *next, CHUNK))?;
             let ended = i64::try_from(rows.len()) != Ok(CHUNK);
             for row in rows.iter().take_while(|row| unsigned(row.seq) < stream.size()) {
-                self.gone(stream, next, row.seq, &mut bodies, &mut macs)?;
+                gaps |= *next < row.seq;
+                self.gone(stream, *next, row.seq, bodies, macs)?;
                 bodies.line(&row.body)?;
                 macs.line(BASE64.encode(&row.mac).as_bytes())?;
-                next = row.seq.saturating_add(1);
+                *next = row.seq.saturating_add(1);
             }
-            progress(unsigned(next));
-            if ended || unsigned(next) >= stream.size() {
+            progress(unsigned(*next));
+            if ended || unsigned(*next) >= stream.size() {
                 break;
             }
         }
-        self.gone(stream, next, signed(stream.size()), &mut bodies, &mut macs)?;
-        bodies.end()?;
-        macs.end()?;
-        self.read(|db| notes(db, stream, Out::create(folder, "checkpoints.txt")?))
+        let size = signed(stream.size());
+        gaps |= *next < size;
+        self.gone(stream, *next, size, bodies, macs)?;
+        *next = size;
+        Ok(gaps)
     }
 
     /// Writes the leaves of records that are not there.

@@ -6,6 +6,7 @@ use secmon_core::{Announcement, Monitor, Ruleset, Step, When, fields};
 
 use crate::connection::Db;
 use crate::keys::{KeyPlace, random};
+use crate::removals::Due;
 use crate::rollups::Known;
 use crate::streams::StreamRow;
 use crate::tiles::Open;
@@ -148,6 +149,7 @@ impl Writer {
             tiles,
             known: Known::default(),
             pending: None,
+            due: Due::default(),
             begun: None,
             warnings: Vec::new(),
             rules_said: false,

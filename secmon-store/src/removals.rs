@@ -13,9 +13,19 @@ use crate::schema::{expiring, records, removals};
 use crate::{Error, Result, Writer, signed, unsigned};
 
 /// Records deleted in one transaction, so that no batch waits long.
-const MOST: i64 = 1_000;
-/// Records announced at once: announcements are of 11 kB each, whatever they hold.
-const MOST_ANNOUNCED: i64 = 20_000;
+const MOST: usize = 1_000;
+/// Records announced at once: an announcement takes 11 kB, whatever it holds.
+const MOST_ANNOUNCED: i64 = 65_536;
+/// Blocks that are announced at once: what is left comes with the next call.
+const MOST_BLOCKS: usize = 16;
+
+/// Records whose removal was announced, and that are still there: a crash forgets them, and they are
+/// announced once more.
+#[derive(Debug, Default)]
+pub(crate) struct Due {
+    day: i64,
+    seqs: Vec<i64>,
+}
 
 /// Notes where a batch announces removals.
 pub(crate) fn insert(db: &mut Db, stream_no: i64, claims: &[(u64, Claim)]) -> Result<()> {
@@ -50,7 +60,7 @@ pub(crate) fn of_block(db: &mut Db, stream_no: i64, block: u64) -> Result<Vec<(u
 
 impl Writer {
     /// Removes records whose day is before this one: seals what goes, commits that, and only then deletes
-    /// it, a thousand rows in a transaction. Says how many went; call it again while that is not 0.
+    /// it, a thousand records at most in one call. Says how many went; call it again while that is not 0.
     ///
     /// Records that no checkpoint covers yet stay, and so does what the writer itself sealed.
     ///
@@ -58,30 +68,63 @@ impl Writer {
     /// Nothing goes if a column says another day than its body: [`Error::Tampered`].
     pub fn expire(&mut self, now: DateTime<Utc>) -> Result<u64> {
         self.flush()?;
-        let today = now.timestamp().div_euclid(86_400);
+        if self.due.seqs.is_empty() {
+            self.announce_due(now)?;
+        }
+        let from = self.due.seqs.len().saturating_sub(MOST);
+        let seqs = self.due.seqs.get(from..).unwrap_or_default();
+        if seqs.is_empty() {
+            return Ok(0);
+        }
+        let (no, day) = (self.stream.stream_no, self.due.day);
+        self.db.transaction(|db| {
+            // The trigger lets nothing go whose day has not come.
+            on!(db, c => diesel::update(expiring::table).set(expiring::day.eq(day)).execute(c))?;
+            let own = records::stream_no.eq(no).and(records::seq.eq_any(seqs));
+            on!(db, c => diesel::delete(records::table.filter(own)).execute(c))?;
+            on!(db, c => diesel::update(expiring::table).set(expiring::day.eq(-1_i64)).execute(c))?;
+            Ok(())
+        })?;
+        hit("expire.deleted");
+        let gone = seqs.len() as u64;
+        self.due.seqs.truncate(from);
+        Ok(gone)
+    }
+
+    /// Seals and commits what is to go next.
+    fn announce_due(&mut self, now: DateTime<Utc>) -> Result<()> {
+        let day = now.timestamp().div_euclid(86_400);
         let (no, covered) = (self.stream.stream_no, signed(self.checkpoint_size));
         let query = records::table
             .filter(records::stream_no.eq(no).and(records::seq.lt(covered)))
-            .filter(records::category.eq("event").and(records::expires.lt(today)))
+            .filter(records::category.eq("event").and(records::expires.lt(day)))
             .order(records::expires)
             .limit(MOST_ANNOUNCED)
-            .select((records::seq, records::expires, records::body));
-        let due: Vec<(i64, i64, Vec<u8>)> = on!(&mut self.db, c => query.load(c))?;
-        if due.is_empty() {
-            return Ok(0);
+            .select(records::seq);
+        let mut seqs: Vec<i64> = on!(&mut self.db, c => query.load(c))?;
+        if seqs.is_empty() {
+            return Ok(());
         }
+        seqs.sort_unstable();
+        let mut numbers: Vec<u64> = seqs.iter().map(|seq| unsigned(*seq) / BLOCK).collect();
+        numbers.dedup();
+        if let Some(behind) = numbers.get(MOST_BLOCKS) {
+            seqs.retain(|seq| unsigned(*seq) / BLOCK < *behind);
+        }
+        // The last in the list go first.
+        seqs.reverse();
         let mut blocks: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
-        for (seq, expires, body) in &due {
-            if secmon_core::seal::day_of_expiry(body) != Some(*expires) {
-                return Err(Error::Tampered { seq: unsigned(*seq) });
-            }
-            let (block, at) = (unsigned(*seq) / BLOCK, unsigned(*seq) % BLOCK);
-            let bits = blocks.entry(block).or_insert_with(|| vec![0; 8_192]);
-            if let Some(byte) = usize::try_from(at / 8).ok().and_then(|at| bits.get_mut(at)) {
-                *byte |= 1 << (at % 8);
+        for seqs in seqs.chunks(MOST) {
+            self.check_days(seqs)?;
+            for seq in seqs {
+                let (block, at) = (unsigned(*seq) / BLOCK, unsigned(*seq) % BLOCK);
+                let bits = blocks.entry(block).or_insert_with(|| vec![0; 8_192]);
+                if let Some(byte) = usize::try_from(at / 8).ok().and_then(|at| bits.get_mut(at)) {
+                    *byte |= 1 << (at % 8);
+                }
             }
         }
-        let policy = format!("kept until the day {today} since 1970");
+        let policy = format!("kept until the day {day} since 1970");
         let announce = |(block, gone)| {
             let claim = Claim::Gone { block, gone, policy: policy.clone(), by: "secmon".into() };
             Announcement::of(claim, "records_expired", now)
@@ -89,18 +132,19 @@ impl Writer {
         let announce = blocks.into_iter().map(announce).collect();
         self.run(Step { announce, checkpoint: When::Always, ..Step::default() }, now)?;
         hit("expire.announced");
-        let seqs: Vec<i64> = due.iter().map(|(seq, ..)| *seq).collect();
-        for seqs in seqs.chunks(usize::try_from(MOST).unwrap_or(1)) {
-            self.db.transaction(|db| {
-                // The trigger lets nothing go whose day has not come.
-                on!(db, c => diesel::update(expiring::table).set(expiring::day.eq(today)).execute(c))?;
-                let own = records::stream_no.eq(no).and(records::seq.eq_any(seqs));
-                on!(db, c => diesel::delete(records::table.filter(own)).execute(c))?;
-                on!(db, c => diesel::update(expiring::table).set(expiring::day.eq(-1_i64)).execute(c))?;
-                Ok(())
-            })?;
-            hit("expire.deleted");
-        }
-        Ok(seqs.len() as u64)
+        self.due = Due { day, seqs };
+        Ok(())
+    }
+
+    /// Compares the days of records with those in their bodies: nothing goes on the word of a column.
+    fn check_days(&mut self, seqs: &[i64]) -> Result<()> {
+        let own = records::stream_no.eq(self.stream.stream_no).and(records::seq.eq_any(seqs));
+        let query =
+            records::table.filter(own).select((records::seq, records::expires, records::body));
+        let rows: Vec<(i64, i64, Vec<u8>)> = on!(&mut self.db, c => query.load(c))?;
+        let differs = rows
+            .iter()
+            .find(|(_, expires, body)| secmon_core::seal::day_of_expiry(body) != Some(*expires));
+        differs.map_or(Ok(()), |(seq, ..)| Err(Error::Tampered { seq: unsigned(*seq) }))
     }
 }

@@ -159,11 +159,16 @@ pub(crate) fn size(db: &mut Db, stream_no: i64) -> Result<(i64, i64)> {
     Ok(on!(db, c => row.select((streams::size, streams::mac_epoch)).first(c))?)
 }
 
+/// The row of a stream as it is now.
+pub(crate) fn again(db: &mut Db, row: &StreamRow) -> Result<StreamRow> {
+    let query = streams::table.filter(streams::stream_no.eq(row.stream_no));
+    Ok(on!(db, c => query.select(StreamRow::as_select()).first(c))?)
+}
+
 /// What the database has of a stream, to settle the outcome of a commit: whether that is the state of
 /// this row, its size and epoch, and whether it was closed.
 pub(crate) fn settled(db: &mut Db, row: &StreamRow) -> Result<(bool, (i64, i64), bool)> {
-    let query = streams::table.filter(streams::stream_no.eq(row.stream_no));
-    let stored: StreamRow = on!(db, c => query.select(StreamRow::as_select()).first(c))?;
+    let stored = again(db, row)?;
     // Another writer may have come to the same size: the MAC tells its records from ours.
     let same = stored.size == row.size
         && stored.mac_epoch == row.mac_epoch

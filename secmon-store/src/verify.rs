@@ -126,10 +126,11 @@ impl Store {
                 None
             }
         };
-        self.read(|db| {
-            let mut walk = Walk::new(&stream);
+        let stream = self.read(|db| {
+            let mut walk = Walk::new(stream);
             walk.run(db, &mut verifier, progress)?;
-            walk.epochs(db, &mut verifier)
+            walk.epochs(db, &mut verifier)?;
+            Ok(walk.stream)
         })?;
         let head = stream.head();
         if head.as_ref().is_none_or(|head| stream.root != head.tree.root()) {

@@ -1,7 +1,7 @@
 //! The walk of verification over one stream: records, their leaves and tiles, and checkpoints, page by
 //! page and merged by index.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use diesel::prelude::*;
 use secmon_core::Level;
@@ -18,27 +18,33 @@ use crate::{Result, removals, signed, unsigned};
 const CHUNK: i64 = 2_000;
 
 /// A walk over one stream: records, their stored leaves, and checkpoints, merged by index.
-pub(crate) struct Walk<'a> {
-    stream: &'a StreamRow,
+pub(crate) struct Walk {
+    /// As it was when the walk began, or later, where it had to look on.
+    pub(crate) stream: StreamRow,
     tile: (i64, Vec<u8>),
     /// The tiles above the leaves, as those that are stored below them demand.
     open: Open,
-    /// The block whose announced removals are known.
+    /// The block that is walked, and which records are known to announce removals of it.
     block: Option<u64>,
+    announced: BTreeSet<u64>,
     checkpoints: VecDeque<CheckpointRow>,
     /// Checkpoints from this size on are not read yet.
     next_size: i64,
+    /// The last checkpoint that was read.
+    last_size: i64,
 }
 
-impl<'a> Walk<'a> {
-    pub(crate) fn new(stream: &'a StreamRow) -> Self {
+impl Walk {
+    pub(crate) fn new(stream: StreamRow) -> Self {
         Self {
             stream,
             tile: (-1, Vec::new()),
             open: Open::default(),
             block: None,
+            announced: BTreeSet::new(),
             checkpoints: VecDeque::new(),
             next_size: i64::MIN,
+            last_size: i64::MIN,
         }
     }
 
@@ -49,7 +55,7 @@ impl<'a> Walk<'a> {
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
         let mut from = i64::MIN;
-        loop {
+        'pages: loop {
             let rows = records::stored(db, self.stream.stream_no, from, CHUNK)?;
             let full = i64::try_from(rows.len()) == Ok(CHUNK);
             for row in &rows {
@@ -58,13 +64,15 @@ impl<'a> Walk<'a> {
                     verifier.report(Flaw::Inserted, 0, "a record before the stream's beginning");
                     continue;
                 }
+                // Before the end is looked at: an announcement may move it.
+                self.enter(db, verifier, unsigned(row.seq))?;
                 if unsigned(row.seq) >= self.stream.size() {
-                    return self.behind(db, verifier, row.seq);
+                    self.behind(db, verifier, row.seq)?;
+                    break 'pages;
                 }
                 if !self.close_gap(db, verifier, unsigned(row.seq))? {
                     return Ok(());
                 }
-                self.enter(db, verifier, unsigned(row.seq))?;
                 let leaf = self.leaf(db, row.seq)?;
                 if leaf.is_none() {
                     verifier.report(
@@ -102,13 +110,31 @@ impl<'a> Walk<'a> {
     /// Comes to a record: with a new block, what was announced of it.
     fn enter(&mut self, db: &mut Db, verifier: &mut Verifier, seq: u64) -> Result<()> {
         let block = seq / BLOCK;
-        if self.block != Some(block) {
-            self.block = Some(block);
-            for (at, body) in removals::of_block(db, self.stream.stream_no, block)? {
+        // A gap in front belongs to a block of its own, which is looked at when it is closed.
+        if self.block == Some(block) || seq > verifier.next_seq() {
+            return Ok(());
+        }
+        self.block = Some(block);
+        self.announced.clear();
+        self.announcements(db, verifier, block).map(drop)
+    }
+
+    /// Tells the verifier what was announced of a block and is not known yet; says whether there was any.
+    /// Records may expire while they are walked: then the walk must go on to where that was announced.
+    fn announcements(&mut self, db: &mut Db, verifier: &mut Verifier, block: u64) -> Result<bool> {
+        let mut is_new = false;
+        for (at, body) in removals::of_block(db, self.stream.stream_no, block)? {
+            if self.announced.insert(at) {
+                is_new = true;
                 verifier.announce(at, &body);
             }
         }
-        Ok(())
+        if self.announced.last().is_some_and(|last| *last >= self.stream.size()) {
+            self.stream = crate::streams::again(db, &self.stream)?;
+            self.tile.0 = -1;
+            self.next_size = self.last_size.saturating_add(1);
+        }
+        Ok(is_new)
     }
 
     /// Compares the tiles above a leaf that it fills.
@@ -132,6 +158,9 @@ impl<'a> Walk<'a> {
                 );
                 return Ok(false);
             };
+            if !verifier.is_removed(unsigned(seq)) {
+                self.announcements(db, verifier, unsigned(seq) / BLOCK)?;
+            }
             self.check_tiles(db, verifier, leaf)?;
             verifier.missing(leaf);
             self.checkpoints(db, verifier)?;
@@ -218,6 +247,7 @@ impl<'a> Walk<'a> {
             _ => i64::MAX,
         };
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(()) };
+        self.last_size = last.size;
         let query = seals::table
             .filter(seals::stream_no.eq(no).and(seals::epoch.between(first.epoch, last.epoch)))
             .order(seals::epoch);

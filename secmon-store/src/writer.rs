@@ -12,6 +12,7 @@ use crate::inputs::Position;
 use crate::keys::{KeyPlace, random};
 use crate::receipts::RequestKey;
 use crate::records::Row;
+use crate::removals::Due;
 use crate::request::{Receipt, Request};
 use crate::rollups::Known;
 use crate::streams::StreamRow;
@@ -43,6 +44,7 @@ pub struct Writer {
     pub(crate) tiles: Open,
     pub(crate) known: Known,
     pub(crate) pending: Option<Pending>,
+    pub(crate) due: Due,
     pub(crate) begun: Option<StreamKeys>,
     pub(crate) warnings: Vec<String>,
     pub(crate) rules_said: bool,

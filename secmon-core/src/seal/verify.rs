@@ -110,6 +110,11 @@ impl Verifier {
         self.tree.size()
     }
 
+    /// Whether the removal of a record of the block that is walked was announced.
+    pub fn is_removed(&mut self, seq: u64) -> bool {
+        self.removals.is_announced(seq)
+    }
+
     /// The MAC of the last record as K_0 gives it, if that is at hand: of records that are gone too.
     pub fn last_mac(&self) -> Option<[u8; 32]> {
         self.mac.as_ref().map(|(_, last)| *last)
