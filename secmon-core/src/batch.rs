@@ -11,7 +11,7 @@ use crate::incident::{Change, ChangeKind, Detection};
 use crate::ruleset::Prepared;
 use crate::seal::{Checkpoint, Claim, Head};
 
-/// What a [`Monitor`] is asked to do in one batch, in this order.
+/// What a [`Monitor`](crate::Monitor) is asked to do in one batch, in this order.
 #[derive(Debug, Default)]
 pub struct Step {
     /// What the writer itself says.

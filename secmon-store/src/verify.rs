@@ -108,14 +108,12 @@ impl Store {
             match auditor.open(origin, sealed) {
                 Some(k0) => verifier = verifier.with_k0(k0),
                 None => {
-                    verifier.report(Flaw::Malformed, 0, "K_0 was not encrypted to this auditor")
+                    verifier.report(Flaw::Malformed, 0, "K_0 was not encrypted to this auditor");
                 }
             }
         }
         let restored = if stream.closed { self.restore_of(&stream)? } else { None };
         let keys = match key_file {
-            // What the key file has seen more of was given up, and that was sealed.
-            Ok(_) if restored.is_some() => None,
             Ok(keys) => keys.filter(|keys| keys.stream == stream.origin),
             Err(error) => {
                 verifier.report(

@@ -101,7 +101,7 @@ pub struct Verdict {
     pub covered: u64,
     /// Whether MACs were checked.
     pub macs_checked: bool,
-    /// What is no flaw, but should be known: a stream that was closed and followed by another.
+    /// What should be known besides: that a stream was closed, and which record announces that.
     pub notices: Vec<String>,
     /// What was found wrong, the first record first; empty when all is well.
     pub findings: Vec<Finding>,
