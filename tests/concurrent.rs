@@ -41,7 +41,7 @@ fn whoever_looks_while_records_expire_finds_no_flaw() {
             gone
         });
         let look = |round: u64| -> Vec<Verdict> {
-            if round % 2 == 0 {
+            if round.is_multiple_of(2) {
                 // A store of its own, as another process has it.
                 let store = Store::open(&url(&folder)).unwrap();
                 return store.verify(&VerifyOptions::default()).unwrap();
@@ -55,7 +55,7 @@ fn whoever_looks_while_records_expire_finds_no_flaw() {
             let verdicts = look(round);
             assert!(verdicts.iter().all(Verdict::is_ok), "round {round}: {verdicts:?}");
             expired = expired.max(verdicts[0].expired);
-            if round % 2 == 0 {
+            if round.is_multiple_of(2) {
                 verified += 1;
             } else {
                 exported += 1;

@@ -52,7 +52,8 @@ impl Verification {
 /// whether it began, and gives the work, which takes as long as it takes.
 pub(crate) fn begin(app: &App) -> Option<impl FnOnce() + Send + 'static> {
     let app = app.clone();
-    app.0.verification.begin().then(|| move || verify(&app))
+    let is_begun = app.0.verification.begin();
+    is_begun.then_some(move || verify(&app))
 }
 
 fn verify(app: &App) {
