@@ -23,6 +23,7 @@ fn verify(records: &[Record], with_k0: bool) {
             mac: &record.mac,
             leaf,
             columns: None,
+            values: None,
         });
     }
     assert!(verifier.finish(None, None).is_ok());

@@ -51,6 +51,7 @@ fn sealed(record: &Record) -> Sealed<'_> {
         mac: &record.mac,
         leaf: Some(record.leaf),
         columns: None,
+        values: None,
     }
 }
 

@@ -82,6 +82,7 @@ fn known_answers_come_out_byte_for_byte() {
             mac: &mac,
             leaf: Some(leaf),
             columns: None,
+            values: None,
         });
         let Some(at) = checkpoints.iter().position(|point| point["size"] == seq + 1) else {
             continue;
@@ -313,6 +314,7 @@ fn sealed(rules: &Ruleset, events: Vec<Prepared>) -> Vec<Record> {
             mac: &record.mac,
             leaf: Some(record.leaf),
             columns: Some(columns),
+            values: None,
         });
     }
     let verdict = verifier.finish(Some(&batch.head), None);
@@ -547,6 +549,7 @@ fn a_body_that_is_not_strictly_canonical_is_malformed() {
             mac: &[0; 32],
             leaf: None,
             columns: None,
+            values: None,
         });
         verifier.finish(None, None)
     };

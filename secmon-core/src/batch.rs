@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use crate::event::{Event, Level, Value, fields};
 use crate::group::Group;
 use crate::incident::{Change, ChangeKind, Detection};
+use crate::privacy::Personal;
 use crate::ruleset::Prepared;
 use crate::seal::{Checkpoint, Claim, Head};
 
@@ -74,6 +75,8 @@ pub struct Batch {
     pub events: Vec<u64>,
     /// What records of the writer's own say to whoever verifies the stream, with their places.
     pub claims: Vec<(u64, Claim)>,
+    /// The personal values that were hidden, with the places of their records.
+    pub personal: Vec<(u64, Personal)>,
     /// What the rules were told, for replay.
     pub signals: SignalLog,
     /// What the rules found.

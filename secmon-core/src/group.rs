@@ -58,6 +58,11 @@ impl Group {
         Self("{}".into())
     }
 
+    /// The group of this canonical JSON.
+    pub fn from_json(json: &str) -> Self {
+        Self(json.into())
+    }
+
     /// Its canonical JSON.
     pub fn as_json(&self) -> &str {
         &self.0

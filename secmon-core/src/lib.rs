@@ -35,6 +35,7 @@
 //! - **signal**: a rule's stateless answer to one event: this counts ([`rules::Signal`]).
 //! - **detection**: a rule fired ([`Detection`]).
 //! - **incident**: detections of one rule and group, folded over time ([`Incident`]).
+//! - **token**: stands for a personal value in the privacy mode ([`privacy::Token`]).
 //! - **probe**: reads the host; a round of probes is a metric event ([`probe`]).
 //! - **[`Ruleset`]**: rules compiled and shared; prepares events on any thread.
 //! - **[`Monitor`]**: seals and counts prepared events; gives a **[`Batch`]** to be committed whole.
@@ -68,6 +69,7 @@ mod incident;
 mod json;
 mod monitor;
 pub mod parse;
+pub mod privacy;
 #[cfg(feature = "probe")]
 pub mod probe;
 pub mod rules;
@@ -75,6 +77,7 @@ mod ruleset;
 pub mod seal;
 mod span;
 mod window;
+mod work;
 
 pub use self::batch::{Announcement, Batch, Record, SignalLog, Step, When};
 pub use self::count::{Counters, RuleState};
@@ -83,7 +86,7 @@ pub use self::event::{Event, Field, Level, Name, Sources, Value, fields};
 pub use self::group::Group;
 pub use self::hex::hex;
 pub use self::incident::{Change, ChangeKind, Detection, Incident, State};
-pub use self::monitor::{Monitor, event_of};
+pub use self::monitor::{Monitor, event_of, event_with};
 pub use self::ruleset::{ActiveRule, Builder, Prepared, Ruleset};
 pub use self::span::parse_span;
 

@@ -1,16 +1,19 @@
 //! `Monitor`: the pure pipeline behind preparation. Seals, counts, and seals what was derived.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
-use sha2::{Digest, Sha256};
 
 use crate::batch::{Announcement, Batch, Entry, Record, SignalLog, Step, When, is_high};
 use crate::count::{Counters, RuleState};
-use crate::event::{Event, Value, fields};
+use crate::event::{Event, Field, fields};
 use crate::group::Group;
 use crate::incident::{Change, ChangeKind, Detection, Incident};
+use crate::privacy::{Hidden, Privacy};
 use crate::rules::Signal;
 use crate::ruleset::{Prepared, Ruleset};
 use crate::seal::{Checkpoint, Claim, Envelope, Head, KeyFile, Retention, Sealer, encode};
+use crate::work::Work;
 use crate::{Error, Result};
 
 /// An event from the future counts as one of now: a clock that is wrong blinds nobody.
@@ -40,6 +43,7 @@ pub struct Monitor {
     sealer: Sealer,
     counters: Counters,
     retention: Retention,
+    privacy: Option<Privacy>,
     /// How many batches went into the signal log.
     logged: u64,
 }
@@ -48,7 +52,14 @@ impl Monitor {
     /// For a stream that begins, or goes on with empty memory.
     pub fn new(ruleset: Ruleset, sealer: Sealer) -> Self {
         let counters = Counters::live(&ruleset);
-        Self { ruleset, sealer, counters, retention: Retention::default(), logged: 0 }
+        Self {
+            ruleset,
+            sealer,
+            counters,
+            retention: Retention::default(),
+            privacy: None,
+            logged: 0,
+        }
     }
 
     /// Takes back the memory that rules had when batch `logged` of the signal log was written.
@@ -92,10 +103,14 @@ impl Monitor {
     pub fn step(&mut self, step: Step, now: DateTime<Utc>, seed: [u8; 32]) -> Batch {
         let mut work = Work::new(step.events.len(), seed);
         for Announcement { category, event, claim } in &step.announce {
-            self.seal(&mut work, category, event, claim.as_ref(), now);
+            self.seal(&mut work, category, event, claim.as_ref(), Hidden::default(), now);
         }
-        for prepared in step.events {
-            let seq = self.seal(&mut work, "event", &prepared.event, None, now);
+        for mut prepared in step.events {
+            let Prepared { event, signals } = &mut prepared;
+            let hidden = self.privacy.as_ref().map_or_else(Hidden::default, |privacy| {
+                privacy.hide(event, signals, &mut || work.salt())
+            });
+            let seq = self.seal(&mut work, "event", event, None, hidden, now);
             work.batch_events.push(seq);
             for mut signal in prepared.signals {
                 signal.time = signal.time.min(now + MOST_AHEAD);
@@ -120,7 +135,7 @@ impl Monitor {
             let claim = self.sealer.next_key(secret);
             let Announcement { category, event, claim } =
                 Announcement::of(claim, "signing_key_rotated", now);
-            self.seal(&mut work, category, &event, claim.as_ref(), now);
+            self.seal(&mut work, category, &event, claim.as_ref(), Hidden::default(), now);
         }
         let checkpoint = checkpoint.then(|| self.sealer.checkpoint());
         if let Some(secret) = &step.rotate {
@@ -150,6 +165,11 @@ impl Monitor {
     /// Keeps records for other times from the next event on.
     pub fn set_retention(&mut self, retention: Retention) {
         self.retention = retention;
+    }
+
+    /// Hides personal values from the next event on.
+    pub fn set_privacy(&mut self, privacy: Privacy) {
+        self.privacy = Some(privacy);
     }
 
     /// Takes rules into use from the next event on; rules whose id, kind and settings stay keep their
@@ -208,7 +228,11 @@ impl Monitor {
     ) {
         work.detections.extend(detections);
         for change in changes {
-            self.seal(work, "secmon.incident", &change.event(), None, now);
+            let mut event = change.event();
+            let hidden = self.privacy.as_ref().map_or_else(Hidden::default, |_| {
+                Privacy::hide_tokens(&mut event, &mut || work.salt())
+            });
+            self.seal(work, "secmon.incident", &event, None, hidden, now);
             work.changes.push(change);
         }
     }
@@ -219,6 +243,7 @@ impl Monitor {
         category: &'static str,
         event: &Event,
         claim: Option<&Claim>,
+        hidden: Hidden,
         now: DateTime<Utc>,
     ) -> u64 {
         let at = now.timestamp_micros().max(self.sealer.head().last_at);
@@ -233,13 +258,16 @@ impl Monitor {
             expires,
             category,
             claim,
+            raw: hidden.raw.as_deref(),
         };
         encode(&envelope, event, &mut body);
         let (leaf, mac) = self.sealer.seal(body.as_bytes());
         self.sealer.set_last_at(at);
         work.claims.extend(claim.map(|claim| (seq, claim.clone())));
-        let text =
-            |field| event.get(field).and_then(Value::body_text).map(std::borrow::Cow::into_owned);
+        let text = |field: Field| match event.get(field) {
+            Some(value) => value.body_text().map(std::borrow::Cow::into_owned),
+            None => hidden.token(field.name()),
+        };
         work.records.push(Record {
             seq,
             time: event.time.timestamp_micros(),
@@ -256,6 +284,7 @@ impl Monitor {
             leaf,
             mac,
         });
+        work.personal.extend(hidden.personal.into_iter().map(|personal| (seq, personal)));
         seq
     }
 
@@ -269,6 +298,7 @@ impl Monitor {
             records: work.records,
             events: work.batch_events,
             claims: work.claims,
+            personal: work.personal,
             signals: SignalLog { entries: work.entries },
             detections: work.detections,
             changes,
@@ -288,66 +318,21 @@ fn settle(changes: &mut Vec<Change>, incident: Incident) {
     }
 }
 
-/// A batch in the making.
-struct Work {
-    records: Vec<Record>,
-    batch_events: Vec<u64>,
-    claims: Vec<(u64, Claim)>,
-    entries: Vec<Entry>,
-    detections: Vec<Detection>,
-    changes: Vec<Change>,
-    seed: [u8; 32],
-    ids: u64,
-    random: [u8; 32],
-}
-
-impl Work {
-    fn new(events: usize, seed: [u8; 32]) -> Self {
-        Self {
-            records: Vec::with_capacity(events),
-            batch_events: Vec::with_capacity(events),
-            claims: Vec::new(),
-            entries: Vec::new(),
-            detections: Vec::new(),
-            changes: Vec::new(),
-            seed,
-            ids: 0,
-            random: [0; 32],
-        }
-    }
-
-    /// A UUID version 7 (RFC 9562 section 5.7) with 74 bits of SHA-256(seed ‖ counter).
-    fn id(&mut self, at: i64) -> u128 {
-        // One hash gives two ids.
-        let half = if self.ids.is_multiple_of(2) {
-            let hash = Sha256::new_with_prefix(self.seed).chain_update(self.ids.to_be_bytes());
-            self.random = hash.finalize().into();
-            self.random.first_chunk::<16>().copied()
-        } else {
-            self.random.last_chunk::<16>().copied()
-        };
-        self.ids += 1;
-        let random = u128::from_be_bytes(half.unwrap_or_default());
-        let millis = u128::try_from(at / 1_000).unwrap_or(0) & 0xFFFF_FFFF_FFFF;
-        let low = random & !(0xF << 76) & !(0x3 << 62) & ((1 << 80) - 1);
-        (millis << 80) | low | (0x7 << 76) | (0x2 << 62)
-    }
-
-    fn log(&mut self, ruleset: &Ruleset, seq: u64, signal: Signal) {
-        let Some(rule) = ruleset.rules().nth(signal.rule as usize) else { return };
-        let time = signal.time.timestamp_micros();
-        let entry =
-            Entry::Signal(rule.id().into(), seq, time, signal.group, signal.value, signal.weight);
-        self.entries.push(entry);
-    }
-}
-
 /// Reads the event out of a record's body.
 ///
 /// # Errors
 /// The body is none of ours.
 pub fn event_of(body: &[u8]) -> Result<Event> {
-    crate::seal::decode(body).ok_or_else(|| Error::Malformed {
+    event_with(body, &BTreeMap::new())
+}
+
+/// As [`event_of`], with the personal values that are known in place of what the body commits to, by field
+/// (`raw` for the raw line).
+///
+/// # Errors
+/// The body is none of ours.
+pub fn event_with(body: &[u8], values: &BTreeMap<String, serde_json::Value>) -> Result<Event> {
+    crate::seal::decode(body, values).ok_or_else(|| Error::Malformed {
         what: "record",
         reason: "the body holds no event".into(),
     })

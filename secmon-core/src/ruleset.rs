@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::event::{Event, Level, fields, rfc3339};
+use crate::event::{Event, Level, Name, fields, rfc3339};
 use crate::json::{SAFE, is_safe};
 use crate::parse::{Context, LineFormat, bad_line, bad_line_of, parse, parse_json};
 use crate::rules::{AnyRule, Rule, Signal, Signals, erase, of_kind};
@@ -180,12 +180,24 @@ impl Ruleset {
             Err(bad) => cut(bad),
         };
         hold_time(&mut event);
+        hold_names(&mut event);
         let mut signals = Signals::of(&event);
         for (at, rule) in (0..).zip(self.rules()) {
             signals.for_rule(at);
             rule.kind().signals(&event, &mut signals);
         }
         Prepared { event, signals: signals.into_found() }
+    }
+}
+
+/// A name that ends in `#` says that its value is a commitment: no input may say so.
+fn hold_names(event: &mut Event) {
+    let marked = event.fields().map(|(name, _)| name).filter(|name| name.ends_with('#'));
+    for name in marked.map(Name::from).collect::<Vec<_>>() {
+        let held = format!("{name}_");
+        if let Some(value) = event.remove(name) {
+            event.set(held.as_str(), value);
+        }
     }
 }
 

@@ -58,7 +58,7 @@ impl App {
         let ruleset = config.ruleset().map_err(OpenError::Config)?;
         let keys = config.keys.as_deref();
         let store = Store::open_with(&config.store, keys.map(Path::new), true)?;
-        config.introduce_auditor(&store).map_err(OpenError::Config)?;
+        config.prepare(&store).map_err(OpenError::Config)?;
         let witness = Witness::open(&config.witness, &store).map_err(OpenError::Config)?;
         let metrics = Metrics::new().map_err(|error| OpenError::Config(error.to_string()))?;
         let metrics = Arc::new(metrics);

@@ -38,6 +38,8 @@ pub struct Config {
     pub follow: FollowConfig,
     /// How long records are kept.
     pub retention: RetentionConfig,
+    /// The privacy mode.
+    pub privacy: PrivacyConfig,
     /// Where checkpoints are put outside the store, and how often the store is verified.
     pub integrity: IntegrityConfig,
     /// The service as the witness of other logs.
@@ -116,6 +118,15 @@ pub struct RetentionConfig {
     pub metrics: Duration,
 }
 
+/// The privacy mode: personal values are sealed as commitments, and `secmon erase` can remove them.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PrivacyConfig {
+    /// The fields that are personal, `user.name` or `source.ip` for instance; off if empty. Messages and
+    /// lines are personal then too.
+    pub erasable: Vec<String>,
+}
+
 /// Where checkpoints are put outside the store, and how often the store is verified.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -184,6 +195,7 @@ impl Default for Config {
             probe: ProbeConfig::default(),
             follow: FollowConfig::default(),
             retention: RetentionConfig::default(),
+            privacy: PrivacyConfig::default(),
             integrity: IntegrityConfig::default(),
             witness: WitnessConfig::default(),
         }
@@ -267,11 +279,16 @@ impl Config {
         table.try_into().map_err(|error: toml::de::Error| error.to_string())
     }
 
-    /// Lets the store encrypt K_0 of new streams to the auditor, if there is one.
+    /// Tells the store, before a writer is opened, to whom K_0 of new streams is encrypted, and what is
+    /// personal.
     ///
     /// # Errors
     /// A sentence that names the field.
-    pub fn introduce_auditor(&self, store: &Store) -> Result<(), String> {
+    pub fn prepare(&self, store: &Store) -> Result<(), String> {
+        if !self.privacy.erasable.is_empty() {
+            let erasable = store.set_erasable(self.privacy.erasable.clone());
+            erasable.map_err(|error| format!("`privacy.erasable`: {error}"))?;
+        }
         let Some(auditor) = &self.integrity.auditor else { return Ok(()) };
         let key = auditor.parse().map_err(|error| format!("`integrity.auditor`: {error}"))?;
         store.set_auditor(key);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use secmon_core::Ruleset;
 use secmon_core::seal::Retention;
-use secmon_store::{Receipt, Request, Store, Writer};
+use secmon_store::{Erasure, Receipt, Request, Store, Writer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::clock::now;
@@ -25,6 +25,12 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// How often records are looked for whose day has come.
 const EXPIRE_EVERY: Duration = Duration::from_hours(1);
 
+/// What the writer is asked to do.
+enum Task {
+    Store(Job),
+    Erase { kind: String, value: String, answer: oneshot::Sender<secmon_store::Result<Erasure>> },
+}
+
 struct Job {
     request: Request,
     answer: oneshot::Sender<secmon_store::Result<Receipt>>,
@@ -34,7 +40,7 @@ struct Job {
 /// The way to the writer.
 #[derive(Clone, Debug)]
 pub struct Queue {
-    jobs: Arc<Mutex<Option<mpsc::Sender<Job>>>>,
+    jobs: Arc<Mutex<Option<mpsc::Sender<Task>>>>,
     room: Arc<Semaphore>,
     metrics: Arc<Metrics>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
@@ -113,12 +119,22 @@ impl Queue {
             return Err(busy("the queue is full"));
         };
         let (answer, receiver) = oneshot::channel();
+        self.send(Task::Store(Job { request, answer, permit }))?;
+        self.metrics.queue_depth.inc();
+        Ok(receiver)
+    }
+
+    /// Erases a personal value between two batches.
+    pub(crate) async fn erase(&self, kind: String, value: String) -> secmon_store::Result<Erasure> {
+        let (answer, receiver) = oneshot::channel();
+        self.send(Task::Erase { kind, value, answer })?;
+        receiver.await.map_err(|_| busy("the writer has stopped"))?
+    }
+
+    fn send(&self, task: Task) -> secmon_store::Result<()> {
         let jobs = self.jobs.lock().ok().and_then(|jobs| jobs.clone());
         let jobs = jobs.ok_or_else(|| busy("the service is stopping"))?;
-        self.metrics.queue_depth.inc();
-        let job = Job { request, answer, permit };
-        jobs.send(job).map_err(|_| busy("the writer has stopped"))?;
-        Ok(receiver)
+        jobs.send(task).map_err(|_| busy("the writer has stopped"))
     }
 
     /// Lets the writer commit what waits, checkpoint and end.
@@ -143,7 +159,7 @@ struct Loop {
 }
 
 impl Loop {
-    fn run(mut self, jobs: &mpsc::Receiver<Job>) {
+    fn run(mut self, jobs: &mpsc::Receiver<Task>) {
         let mut maintained = Instant::now();
         let mut left = None;
         loop {
@@ -152,7 +168,11 @@ impl Loop {
                 None => jobs.recv_timeout(PAUSE),
             };
             match first {
-                Ok(job) => left = self.commit(job, jobs),
+                Ok(Task::Store(job)) => left = self.commit(job, jobs),
+                Ok(Task::Erase { kind, value, answer }) => {
+                    // Whoever went away meanwhile asks again.
+                    let _ = answer.send(self.erase(&kind, &value));
+                }
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
             }
@@ -168,8 +188,17 @@ impl Loop {
         }
     }
 
-    /// Commits a job with all that fit beside it; gives back the one that did not.
-    fn commit(&mut self, first: Job, jobs: &mpsc::Receiver<Job>) -> Option<Job> {
+    fn erase(&mut self, kind: &str, value: &str) -> secmon_store::Result<Erasure> {
+        let answer = self.writer().and_then(|writer| writer.erase(kind, value, now()));
+        // A request that makes no sense leaves the writer as it is.
+        if matches!(answer, Err(secmon_store::Error::Query { .. })) {
+            return answer;
+        }
+        self.settle(answer).map_err(|reason| busy(&reason))
+    }
+
+    /// Commits a job with all that fit beside it; gives back what came behind them.
+    fn commit(&mut self, first: Job, jobs: &mpsc::Receiver<Task>) -> Option<Task> {
         let started = Instant::now();
         let (mut events, mut bytes) = (0, 0);
         let mut requests = Vec::new();
@@ -181,7 +210,7 @@ impl Loop {
             let (more_events, more_bytes) = (job.request.events.len(), job.request.bytes());
             let full = events + more_events > MOST_EVENTS || bytes + more_bytes > MOST_BYTES;
             if full && !requests.is_empty() {
-                left = Some(job);
+                left = Some(Task::Store(job));
                 break;
             }
             events += more_events;
@@ -190,7 +219,13 @@ impl Loop {
             requests.push(job.request);
             answers.push(job.answer);
             permits.push(job.permit);
-            next = jobs.try_recv().ok();
+            next = match jobs.try_recv() {
+                Ok(Task::Store(job)) => Some(job),
+                other => {
+                    left = other.ok();
+                    None
+                }
+            };
         }
         match self.write(requests) {
             Ok(receipts) => {

@@ -11,8 +11,10 @@ use crate::records::Row;
 use crate::rollups::Known;
 use crate::streams::StreamRow;
 use crate::tiles::TileRow;
+use crate::values::Values;
 use crate::{
-    Result, hosts, incidents, inputs, receipts, records, removals, rollups, signals, streams, tiles,
+    Result, hosts, incidents, inputs, receipts, records, removals, rollups, signals, streams,
+    tiles, values,
 };
 
 /// A sealed batch on its way into the database: it is sent until it is there, always the same.
@@ -26,6 +28,9 @@ pub(crate) struct Pending {
     pub(crate) stream: StreamRow,
     pub(crate) rows: Vec<Row>,
     pub(crate) tiles: Vec<TileRow>,
+    pub(crate) values: Values,
+    /// The numbers of streams whose values the batch announces to be erased.
+    pub(crate) erased_of: Vec<(String, i64)>,
     pub(crate) receipts: Vec<(RequestKey, (i64, i64))>,
     pub(crate) positions: Vec<Position>,
     /// The memory of rules behind the batch, when a snapshot is due.
@@ -46,6 +51,8 @@ impl Pending {
             tiles::put(db, &self.tiles)?;
             hit("commit.tiles");
             removals::insert(db, no, &batch.claims)?;
+            values::announce(db, stream, &batch.claims, &self.erased_of)?;
+            self.values.insert(db)?;
             if let Some(checkpoint) = &batch.checkpoint {
                 streams::insert_checkpoint(db, no, checkpoint, *now)?;
             }

@@ -80,6 +80,7 @@ impl Location {
                  PRAGMA journal_mode = WAL;
                  PRAGMA synchronous = FULL;
                  PRAGMA foreign_keys = ON;
+                 PRAGMA secure_delete = ON;
                  PRAGMA temp_store = MEMORY;
                  PRAGMA cache_size = -16384;
                  PRAGMA wal_autocheckpoint = 4000;

@@ -88,6 +88,12 @@ impl Store {
             }
         }
         let next = crate::query::next_page(&all, limit, |host| host.name.clone());
+        let reveal = self.reveal()?;
+        for host in &mut all {
+            if let Some(name) = self.read(|db| reveal.value(db, &host.name))? {
+                host.name = name;
+            }
+        }
         Ok(Page { rows: all, next })
     }
 

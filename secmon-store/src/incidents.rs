@@ -227,7 +227,8 @@ impl Store {
             })
         })?;
         let next = crate::query::next_page(&rows, limit, |row| (row.last_ts, row.id.clone()));
-        let rows = rows.into_iter().map(|row| IncidentRow {
+        let groups = self.groups(rows.iter().map(|row| &row.grp))?;
+        let rows = rows.into_iter().zip(groups).map(|(row, group)| IncidentRow {
             level: Level::from_rank(row.level).unwrap_or_default(),
             count: unsigned(row.count),
             first: time(row.first_ts),
@@ -238,7 +239,7 @@ impl Store {
             rule: row.rule,
             title: row.title,
             state: row.state,
-            group: row.grp,
+            group,
         });
         Ok(Page { rows: rows.collect(), next })
     }
@@ -276,7 +277,8 @@ impl Store {
             })
         })?;
         let next = crate::query::next_page(&rows, limit, |row| (row.ts, secmon_core::hex(&row.id)));
-        let rows = rows.into_iter().map(|row| DetectionRow {
+        let groups = self.groups(rows.iter().map(|row| &row.grp))?;
+        let rows = rows.into_iter().zip(groups).map(|(row, group)| DetectionRow {
             id: secmon_core::hex(&row.id),
             level: Level::from_rank(row.level).unwrap_or_default(),
             time: time(row.ts),
@@ -284,9 +286,15 @@ impl Store {
             seq: unsigned(row.seq),
             rule: row.rule,
             title: row.title,
-            group: row.grp,
+            group,
         });
         Ok(Page { rows: rows.collect(), next })
+    }
+
+    /// Groups with personal values in place of their tokens.
+    fn groups<'r>(&self, groups: impl Iterator<Item = &'r String>) -> Result<Vec<String>> {
+        let reveal = self.reveal()?;
+        self.read(|db| groups.map(|group| reveal.group(db, group.clone())).collect())
     }
 
     fn stream_ids(&self) -> Result<BTreeMap<i64, String>> {

@@ -50,10 +50,15 @@ impl KeyPlace {
 
     /// Writes the key file: a temporary file, synced, then renamed over the old one.
     pub(crate) fn write(&self, keys: &KeyFile) -> Result<()> {
+        self.write_bytes(&keys.to_json())
+    }
+
+    /// Writes bytes so: nothing of what was there before is lost if it fails.
+    pub(crate) fn write_bytes(&self, bytes: &[u8]) -> Result<()> {
         let temporary = self.path.with_extension("new");
         let mut file = open_private(&temporary)?;
         let failed = |error| Error::file(&self.path, error);
-        file.set_len(0).and_then(|()| file.write_all(&keys.to_json())).map_err(failed)?;
+        file.set_len(0).and_then(|()| file.write_all(bytes)).map_err(failed)?;
         file.sync_all().map_err(failed)?;
         hit("keys.rename");
         fs::rename(&temporary, &self.path).map_err(failed)?;
@@ -64,14 +69,20 @@ impl KeyPlace {
 
 /// Reads a key file, if it is there.
 pub(crate) fn read(path: &Path) -> Result<Option<KeyFile>> {
+    let json = bytes(path)?;
+    json.map(|json| Ok(KeyFile::parse(&json)?)).transpose()
+}
+
+/// The bytes of a file, if it is there.
+pub(crate) fn bytes(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::file(path, error)),
     };
-    let mut json = Zeroizing::new(Vec::with_capacity(1_024));
-    file.read_to_end(&mut json).map_err(|error| Error::file(path, error))?;
-    Ok(Some(KeyFile::parse(&json)?))
+    let mut bytes = Zeroizing::new(Vec::with_capacity(1_024));
+    file.read_to_end(&mut bytes).map_err(|error| Error::file(path, error))?;
+    Ok(Some(bytes))
 }
 
 /// A secret of 32 bytes in a file of its own, made when it is absent.

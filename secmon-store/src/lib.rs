@@ -30,6 +30,7 @@ mod anchors;
 mod auditor;
 mod commit;
 mod connection;
+mod erase;
 mod error;
 mod export;
 mod failpoint;
@@ -49,6 +50,8 @@ mod schema;
 mod signals;
 mod streams;
 mod tiles;
+mod values;
+mod vault;
 mod verify;
 mod verify_export;
 mod walk;
@@ -60,12 +63,14 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use chrono::{DateTime, Utc};
 use secmon_core::Ruleset;
+use secmon_core::privacy::Privacy;
 use zeroize::Zeroizing;
 
 pub use self::access::{Identity, Scope, Secret};
 pub use self::anchors::Anchor;
 pub use self::auditor::{AuditorKey, AuditorSecret};
 use self::connection::{Db, Location};
+pub use self::erase::Erasure;
 pub use self::error::{Error, Result};
 pub use self::hosts::Host;
 pub use self::incidents::{DetectionRow, IncidentQuery, IncidentRow};
@@ -94,6 +99,7 @@ struct Shared {
     keys: PathBuf,
     idle: Mutex<Vec<Db>>,
     auditor: OnceLock<AuditorKey>,
+    erasable: OnceLock<Vec<String>>,
 }
 
 impl Store {
@@ -115,7 +121,13 @@ impl Store {
         location.migrate(&mut db)?;
         let keys = keys.map_or_else(|| location.keys(), Path::to_path_buf);
         let idle = Mutex::new(vec![db]);
-        Ok(Self(Arc::new(Shared { location, keys, idle, auditor: OnceLock::new() })))
+        Ok(Self(Arc::new(Shared {
+            location,
+            keys,
+            idle,
+            auditor: OnceLock::new(),
+            erasable: OnceLock::new(),
+        })))
     }
 
     /// Opens the writer of a label: resumes its stream, or begins one.
@@ -154,6 +166,18 @@ impl Store {
     pub fn set_auditor(&self, auditor: AuditorKey) {
         // Set twice, the first stays.
         let _ = self.0.auditor.set(auditor);
+    }
+
+    /// The privacy mode: values of these fields, lines and messages, and whatever else of an event holds such
+    /// a value, can be erased from now on. For writers that are opened behind this.
+    ///
+    /// # Errors
+    /// A field that cannot be personal.
+    pub fn set_erasable(&self, fields: Vec<String>) -> Result<()> {
+        Privacy::new(fields.clone(), [0; 32])?;
+        // Set twice, the first stays.
+        let _ = self.0.erasable.set(fields);
+        Ok(())
     }
 
     /// A secret of 32 bytes by name, in a file beside the key files; made when it is absent.

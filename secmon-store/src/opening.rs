@@ -1,6 +1,7 @@
 //! How a writer is opened: its stream resumed, or a new one begun when nobody may go on with the old.
 
 use chrono::{DateTime, Utc};
+use secmon_core::privacy::Privacy;
 use secmon_core::seal::{Sealer, StreamKeys};
 use secmon_core::{Announcement, Monitor, Ruleset, Step, When, fields};
 
@@ -10,6 +11,7 @@ use crate::removals::Due;
 use crate::rollups::Known;
 use crate::streams::StreamRow;
 use crate::tiles::Open;
+use crate::vault::Vault;
 use crate::writer::CHECKPOINT_PAUSE;
 use crate::{Error, Result, Store, Writer, proofs, signals, streams, unsigned};
 
@@ -135,10 +137,15 @@ impl Writer {
         store: &Store,
         mut db: Db,
         keys: KeyPlace,
-        monitor: Monitor,
+        mut monitor: Monitor,
         stream: StreamRow,
         now: DateTime<Utc>,
     ) -> Result<Self> {
+        let erasable = store.0.erasable.get();
+        let vault = erasable.map(|_| Vault::open(&store.0.keys)).transpose()?;
+        if let Some((fields, vault)) = erasable.zip(vault.as_ref()) {
+            monitor.set_privacy(Privacy::new(fields.clone(), *vault.index()?)?);
+        }
         let tiles = Open::resume(&mut db, &stream)?;
         // What a crash left uncovered is news.
         let covered = proofs::last_checkpoint(&mut db, stream.stream_no)?;
@@ -150,6 +157,8 @@ impl Writer {
             known: Known::default(),
             pending: None,
             due: Due::default(),
+            vault,
+            erased_of: Vec::new(),
             begun: None,
             warnings: Vec::new(),
             rules_said: false,

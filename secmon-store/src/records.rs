@@ -1,6 +1,7 @@
 //! Records: appended in batches, listed newest first.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -10,6 +11,7 @@ use secmon_core::{Event, Level, Record};
 use crate::connection::{Db, on};
 use crate::schema::records;
 use crate::streams::StreamRow;
+use crate::values::Reveal;
 use crate::{Page, RecordQuery, Result, Store, signed, time, unsigned};
 
 /// A row; what stands before the body is a copy of what the body says.
@@ -195,6 +197,7 @@ impl Store {
     /// the bodies; a page may then be short of its limit and still have a next one.
     pub fn records(&self, query: &RecordQuery) -> Result<Page<RecordRow>> {
         let streams = self.streams()?;
+        let reveal = self.reveal()?;
         let started = Instant::now();
         let mut place: Option<(i64, i64, i64)> =
             query.page.as_deref().map(crate::query::read_cursor).transpose()?;
@@ -204,12 +207,14 @@ impl Store {
         let mut rows = Vec::new();
         let mut looked_at = 0;
         loop {
-            let found = self.read(|db| chunk_of(db, query, &columns, place, chunk))?;
+            let found = self.read(|db| chunk_of(db, query, &reveal, &columns, place, chunk))?;
             let ended = found.len() < chunk;
             looked_at += found.len();
             for row in found {
                 place = Some((row.ts, row.stream_no, row.seq));
-                let Some(record) = record(&streams, row) else { continue };
+                let values =
+                    self.read(|db| reveal.values(db, row.stream_no, row.seq, &row.body))?;
+                let Some(record) = record(&streams, row, &values) else { continue };
                 if others.iter().all(|(name, value)| has(&record.event, name, value)) {
                     rows.push(record);
                     if rows.len() == query.limit {
@@ -238,7 +243,9 @@ impl Store {
         let no = no.ok_or_else(missing)?.stream_no;
         let row = self.read(|db| walk(db, no, signed(seq), 1))?.into_iter().next();
         let row = row.filter(|row| unsigned(row.seq) == seq).ok_or_else(missing)?;
-        record(&streams, row).ok_or_else(missing)
+        let reveal = self.reveal()?;
+        let values = self.read(|db| reveal.values(db, row.stream_no, row.seq, &row.body))?;
+        record(&streams, row, &values).ok_or_else(missing)
     }
 
     /// The events of a stream from an index on that happened since a time, some thousand records at
@@ -253,8 +260,13 @@ impl Store {
         let Some(last) = rows.last() else { return Ok(None) };
         let next = unsigned(last.seq) + 1;
         let since = since.map_or(i64::MIN, |since| since.timestamp_micros());
-        let wanted = rows.iter().filter(|row| row.category == "event" && row.ts >= since);
-        Ok(Some((next, wanted.filter_map(|row| secmon_core::event_of(&row.body).ok()).collect())))
+        let reveal = self.reveal()?;
+        let mut events = Vec::with_capacity(rows.len());
+        for row in rows.iter().filter(|row| row.category == "event" && row.ts >= since) {
+            let values = self.read(|db| reveal.values(db, row.stream_no, row.seq, &row.body))?;
+            events.extend(secmon_core::event_with(&row.body, &values).ok());
+        }
+        Ok(Some((next, events)))
     }
 
     /// How many records there are.
@@ -271,6 +283,7 @@ fn column(name: &str) -> bool {
 fn chunk_of(
     db: &mut Db,
     query: &RecordQuery,
+    reveal: &Reveal,
     fields: &[(&String, &String)],
     place: Option<(i64, i64, i64)>,
     limit: usize,
@@ -290,13 +303,13 @@ fn chunk_of(
             select = select.filter(records::level.ge(level.rank()));
         }
         for (name, value) in fields {
-            let value = Some(value.as_str());
+            let either = reveal.either(name, value)?;
             select = match name.as_str() {
-                "host.name" => select.filter(records::host.eq(value)),
-                "source.ip" => select.filter(records::source_ip.eq(value)),
-                "user.name" => select.filter(records::user_name.eq(value)),
-                "event.action" => select.filter(records::action.eq(value)),
-                _ => select.filter(records::outcome.eq(value)),
+                "host.name" => select.filter(records::host.eq_any(either)),
+                "source.ip" => select.filter(records::source_ip.eq_any(either)),
+                "user.name" => select.filter(records::user_name.eq_any(either)),
+                "event.action" => select.filter(records::action.eq(value.as_str())),
+                _ => select.filter(records::outcome.eq(value.as_str())),
             };
         }
         if let Some((ts, stream, seq)) = place {
@@ -327,10 +340,14 @@ fn has(event: &Event, name: &str, wanted: &str) -> bool {
 }
 
 /// A row as lists show it; a body that cannot be read is shown as its text.
-fn record(streams: &[StreamRow], row: Row) -> Option<RecordRow> {
+fn record(
+    streams: &[StreamRow],
+    row: Row,
+    values: &BTreeMap<String, serde_json::Value>,
+) -> Option<RecordRow> {
     let stream = streams.iter().find(|stream| stream.stream_no == row.stream_no)?;
     let body: serde_json::Value = serde_json::from_slice(&row.body).unwrap_or_default();
-    let event = secmon_core::event_of(&row.body).unwrap_or_else(|_| {
+    let event = secmon_core::event_with(&row.body, values).unwrap_or_else(|_| {
         secmon_core::parse::bad_line(
             &row.body,
             "the body of this record cannot be read",

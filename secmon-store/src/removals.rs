@@ -83,7 +83,7 @@ impl Writer {
             let own = records::stream_no.eq(no).and(records::seq.eq_any(seqs));
             on!(db, c => diesel::delete(records::table.filter(own)).execute(c))?;
             on!(db, c => diesel::update(expiring::table).set(expiring::day.eq(-1_i64)).execute(c))?;
-            Ok(())
+            crate::erase::forget_records(db, no, seqs)
         })?;
         hit("expire.deleted");
         let gone = seqs.len() as u64;

@@ -189,6 +189,12 @@ impl Store {
             sums.into_iter().map(|(value, count)| ValueCount { value, count }).collect();
         all.sort_by_key(|row| std::cmp::Reverse(row.count));
         all.truncate(limit);
+        let reveal = self.reveal()?;
+        for row in &mut all {
+            if let Some(value) = self.read(|db| reveal.value(db, &row.value))? {
+                row.value = value;
+            }
+        }
         Ok(all)
     }
 

@@ -197,6 +197,7 @@ diesel::table! {
 diesel::table! {
     expiring (day) {
         day -> BigInt,
+        erasing -> Integer,
     }
 }
 
@@ -221,4 +222,32 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    subjects (token) {
+        token -> Binary,
+        kind -> Text,
+        ciphertext -> Binary,
+        key_id -> BigInt,
+    }
+}
+
+diesel::table! {
+    erasable_values (stream_no, seq, field) {
+        stream_no -> BigInt,
+        seq -> BigInt,
+        field -> Text,
+        salt -> Binary,
+        token -> Binary,
+    }
+}
+
+diesel::table! {
+    erasures (of_stream, stream_no, seq) {
+        of_stream -> BigInt,
+        stream_no -> BigInt,
+        seq -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(erasable_values, subjects);
 diesel::allow_tables_to_appear_in_same_query!(streams, records);

@@ -165,6 +165,12 @@ pub(crate) fn again(db: &mut Db, row: &StreamRow) -> Result<StreamRow> {
     Ok(on!(db, c => query.select(StreamRow::as_select()).first(c))?)
 }
 
+/// The origin of a stream by its number.
+pub(crate) fn origin(db: &mut Db, stream_no: i64) -> Result<Option<String>> {
+    let row = streams::table.filter(streams::stream_no.eq(stream_no)).select(streams::origin);
+    Ok(on!(db, c => row.first(c).optional())?)
+}
+
 /// What the database has of a stream, to settle the outcome of a commit: whether that is the state of
 /// this row, its size and epoch, and whether it was closed.
 pub(crate) fn settled(db: &mut Db, row: &StreamRow) -> Result<(bool, (i64, i64), bool)> {

@@ -4,6 +4,7 @@ use secmon_core::seal::{Finding, Flaw, Note, Verdict, Verifier, Vkey};
 
 use crate::auditor::AuditorSecret;
 use crate::streams::StreamRow;
+use crate::vault::Vault;
 use crate::walk::Walk;
 use crate::{Error, Result, Store, keys, records};
 
@@ -95,7 +96,7 @@ impl Store {
         let StreamRow { origin, genesis_vkey, stream_vkey, .. } = &stream;
         let mut verifier = match verifier_for(origin, genesis_vkey, stream_vkey, options) {
             Ok(verifier) => verifier,
-            Err(verdict) => return Ok(verdict),
+            Err(verdict) => return Ok(*verdict),
         };
         let k0 = options.k0.iter().find(|(name, _)| match name {
             Some(name) => *name == stream.id() || *name == stream.origin || *name == stream.label,
@@ -125,7 +126,7 @@ impl Store {
             }
         };
         let stream = self.read(|db| {
-            let mut walk = Walk::new(stream);
+            let mut walk = Walk::new(stream, Vault::read(&self.0.keys)?);
             walk.run(db, &mut verifier, progress)?;
             walk.epochs(db, &mut verifier)?;
             Ok(walk.stream)
@@ -166,7 +167,7 @@ pub(crate) fn verifier_for(
     genesis: &str,
     own: &str,
     options: &VerifyOptions,
-) -> Result<Verifier, Verdict> {
+) -> Result<Verifier, Box<Verdict>> {
     let malformed = |reason: String| {
         let mut verdict = Verdict { origin: origin.into(), ..Verdict::default() };
         verdict.findings.push(Finding {
@@ -174,7 +175,7 @@ pub(crate) fn verifier_for(
             seq: 0,
             detail: format!("the stream's key cannot be read: {reason}"),
         });
-        verdict
+        Box::new(verdict)
     };
     let read = |text: &str| {
         let vkey: Vkey = text.parse().map_err(|error| malformed(format!("{error}")))?;

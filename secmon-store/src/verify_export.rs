@@ -64,7 +64,7 @@ fn stream(
     let origin = genesis.split('+').next().unwrap_or_default();
     let mut verifier = match verifier_for(origin, genesis, own, options) {
         Ok(verifier) => verifier,
-        Err(verdict) => return Ok(verdict),
+        Err(verdict) => return Ok(*verdict),
     };
     let k0 = options.k0.iter().find(|(name, _)| match name {
         Some(name) => *name == id || name == origin,
@@ -101,7 +101,14 @@ fn stream(
                     verifier.report(Flaw::Missing, next, &detail);
                     return Ok(verifier.finish(None, None));
                 }
-                verifier.record(&Sealed { seq, body: &line, mac: &mac, leaf: None, columns: None });
+                verifier.record(&Sealed {
+                    seq,
+                    body: &line,
+                    mac: &mac,
+                    leaf: None,
+                    columns: None,
+                    values: None,
+                });
             }
         }
         let last_mac = mac.try_into().ok();

@@ -5,14 +5,15 @@ use std::collections::{BTreeSet, VecDeque};
 
 use diesel::prelude::*;
 use secmon_core::Level;
-use secmon_core::seal::{BLOCK, Columns, Flaw, Sealed, Verifier};
+use secmon_core::seal::{BLOCK, Columns, Flaw, KeptValue, Sealed, Verifier};
 
 use crate::connection::{Db, on};
 use crate::records::{self, Stored};
 use crate::schema::{checkpoints, seals};
 use crate::streams::{CheckpointRow, SealRow, StreamRow};
 use crate::tiles::{self, Open, TILE, TileRow};
-use crate::{Result, removals, signed, unsigned};
+use crate::vault::Vault;
+use crate::{Result, removals, signed, unsigned, values};
 
 /// Rows read at once.
 const CHUNK: i64 = 2_000;
@@ -28,6 +29,10 @@ pub(crate) struct Walk {
     block: Option<u64>,
     announced: BTreeSet<u64>,
     checkpoints: VecDeque<CheckpointRow>,
+    /// The keys of personal values, if they are at hand.
+    vault: Option<Vault>,
+    /// Records that are known to announce erasures.
+    erasing: BTreeSet<(i64, u64)>,
     /// Checkpoints from this size on are not read yet.
     next_size: i64,
     /// The last checkpoint that was read.
@@ -35,13 +40,15 @@ pub(crate) struct Walk {
 }
 
 impl Walk {
-    pub(crate) fn new(stream: StreamRow) -> Self {
+    pub(crate) fn new(stream: StreamRow, vault: Option<Vault>) -> Self {
         Self {
             stream,
             tile: (-1, Vec::new()),
             open: Open::default(),
             block: None,
             announced: BTreeSet::new(),
+            vault,
+            erasing: BTreeSet::new(),
             checkpoints: VecDeque::new(),
             next_size: i64::MIN,
             last_size: i64::MIN,
@@ -54,10 +61,14 @@ impl Walk {
         verifier: &mut Verifier,
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
+        self.erasures(db, verifier)?;
         let mut from = i64::MIN;
         'pages: loop {
             let rows = records::stored(db, self.stream.stream_no, from, CHUNK)?;
             let full = i64::try_from(rows.len()) == Ok(CHUNK);
+            let last = rows.last().map_or(from, |row| row.seq);
+            let mut kept =
+                values::kept(db, self.vault.as_ref(), self.stream.stream_no, from, last)?;
             for row in &rows {
                 from = row.seq.saturating_add(1);
                 if row.seq < 0 {
@@ -84,7 +95,15 @@ impl Walk {
                 if let Some(leaf) = leaf {
                     self.check_tiles(db, verifier, leaf)?;
                 }
-                verifier.record(&sealed(row, leaf));
+                let mut values = kept.remove(&row.seq).unwrap_or_default();
+                if verifier.lacks_value(&sealed(row, leaf, &values)) {
+                    // Erased since the page was read, perhaps: then it was announced before.
+                    self.erasures(db, verifier)?;
+                    let (no, vault) = (self.stream.stream_no, self.vault.as_ref());
+                    let now = values::kept(db, vault, no, row.seq, row.seq)?;
+                    values = now.into_values().next().unwrap_or_default();
+                }
+                verifier.record(&sealed(row, leaf, &values));
                 if !row.is_sound() {
                     let detail = "a column holds another type than it is made for";
                     verifier.report(Flaw::ColumnMismatch, unsigned(row.seq), detail);
@@ -130,11 +149,39 @@ impl Walk {
             }
         }
         if self.announced.last().is_some_and(|last| *last >= self.stream.size()) {
-            self.stream = crate::streams::again(db, &self.stream)?;
-            self.tile.0 = -1;
-            self.next_size = self.last_size.saturating_add(1);
+            self.go_on(db)?;
         }
         Ok(is_new)
+    }
+
+    /// Walks on to where the stream ends by now.
+    fn go_on(&mut self, db: &mut Db) -> Result<()> {
+        self.stream = crate::streams::again(db, &self.stream)?;
+        self.tile.0 = -1;
+        self.next_size = self.last_size.saturating_add(1);
+        Ok(())
+    }
+
+    /// Tells the verifier which erasures were announced and are not known yet.
+    fn erasures(&mut self, db: &mut Db, verifier: &mut Verifier) -> Result<()> {
+        let own = self.stream.stream_no;
+        let mut last = 0;
+        for (no, seq, body) in values::announced(db, own)? {
+            if !self.erasing.insert((no, seq)) {
+                continue;
+            }
+            if no == own {
+                verifier.announce(seq, &body);
+                last = last.max(seq);
+            } else {
+                let origin = crate::streams::origin(db, no)?.unwrap_or_default();
+                verifier.announce_from(&origin, seq, &body);
+            }
+        }
+        if last >= self.stream.size() {
+            self.go_on(db)?;
+        }
+        Ok(())
     }
 
     /// Compares the tiles above a leaf that it fills.
@@ -294,7 +341,7 @@ fn compare(db: &mut Db, verifier: &mut Verifier, row: &TileRow) -> Result<()> {
     Ok(())
 }
 
-fn sealed(row: &Stored, leaf: Option<[u8; 32]>) -> Sealed<'_> {
+fn sealed<'r>(row: &'r Stored, leaf: Option<[u8; 32]>, values: &'r [KeptValue]) -> Sealed<'r> {
     let level = i32::try_from(row.level).ok().and_then(Level::from_rank);
     Sealed {
         seq: unsigned(row.seq),
@@ -312,6 +359,7 @@ fn sealed(row: &Stored, leaf: Option<[u8; 32]>) -> Sealed<'_> {
             action: row.action.as_deref().map(text),
             outcome: row.outcome.as_deref().map(text),
         }),
+        values: Some(values),
     }
 }
 

@@ -17,6 +17,8 @@ use crate::request::{Receipt, Request};
 use crate::rollups::Known;
 use crate::streams::StreamRow;
 use crate::tiles::Open;
+use crate::values::Values;
+use crate::vault::Vault;
 use crate::{Error, Result, Store, receipts, signed, streams, unsigned};
 
 /// A checkpoint is issued a second after news at the latest, or behind so many records; not more often
@@ -45,6 +47,9 @@ pub struct Writer {
     pub(crate) known: Known,
     pub(crate) pending: Option<Pending>,
     pub(crate) due: Due,
+    /// The keys of the privacy mode, if that is on.
+    pub(crate) vault: Option<Vault>,
+    pub(crate) erased_of: Vec<(String, i64)>,
     pub(crate) begun: Option<StreamKeys>,
     pub(crate) warnings: Vec<String>,
     pub(crate) rules_said: bool,
@@ -289,14 +294,31 @@ impl Writer {
         let tiles = self.tiles.push(no, &batch);
         let records = std::mem::take(&mut batch.records);
         let rows = records.into_iter().map(|record| Row::of(no, record)).collect();
+        let personal = std::mem::take(&mut batch.personal);
+        let values = match &self.vault {
+            Some(vault) => Values::of(vault, no, personal)?,
+            None => Values::default(),
+        };
+        let erased_of = std::mem::take(&mut self.erased_of);
         let due = now - self.snapshot_at >= MINUTE;
         if due {
             self.snapshot_at = now;
         }
         let snapshot = if due { Some(self.monitor.take_dirty()?) } else { None };
         let stream = self.stream.clone();
-        self.pending =
-            Some(Pending { batch, from, stream, rows, tiles, receipts, positions, snapshot, now });
+        self.pending = Some(Pending {
+            batch,
+            from,
+            stream,
+            rows,
+            tiles,
+            values,
+            erased_of,
+            receipts,
+            positions,
+            snapshot,
+            now,
+        });
         self.flush()
     }
 

@@ -262,7 +262,7 @@ fn push_names(out: &mut String, names: &[std::borrow::Cow<'static, str>]) {
 }
 
 /// Where the message begins in the raw line if it runs to its end.
-fn message_offset(raw: &str, message: &str) -> Option<usize> {
+pub(crate) fn message_offset(raw: &str, message: &str) -> Option<usize> {
     raw.ends_with(message).then(|| raw.len() - message.len())
 }
 

@@ -1,13 +1,14 @@
 //! Bodies of records: written and read strictly as RFC 8785 JSON without floats.
 
+use std::collections::BTreeMap;
+
+use super::claim::{BLOCK_BYTES, Claim, ERASURE, KEY, RETENTION};
+use super::strict::{Strict, unescape};
+use crate::event::{Event, Level, Name, fields};
+use crate::json::{push_display, push_escaped, push_int, push_str};
+use crate::privacy::RAW;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use chrono::{DateTime, FixedOffset, Utc};
-
-use super::claim::{BLOCK_BYTES, Claim, KEY, RETENTION};
-use super::strict::{Strict, unescape};
-use crate::event::{Event, Level, MESSAGE_AT, Name, Value, fields};
-use crate::json::{push_display, push_escaped, push_int, push_str};
 
 /// The longest body, as a tile entry of C2SP `tlog-tiles` can hold it.
 pub const MOST_BODY: usize = 65_535;
@@ -29,6 +30,8 @@ pub(crate) struct Envelope<'a> {
     pub(crate) category: &'a str,
     /// What verification needs of a record of the writer's own.
     pub(crate) claim: Option<&'a Claim>,
+    /// The commitment to the raw line, where that is personal.
+    pub(crate) raw: Option<&'a str>,
 }
 
 /// Appends the body of a record.
@@ -48,6 +51,9 @@ pub(crate) fn encode(envelope: &Envelope<'_>, event: &Event, out: &mut String) {
         out.push_str(",\"epoch\":");
         push_int(out, i64::try_from(*epoch).unwrap_or(i64::MAX));
     }
+    if let Some(Claim::Erased { values, .. }) = envelope.claim {
+        push_erased(out, values);
+    }
     out.push_str(",\"ev\":");
     event.write_fields(out);
     out.push_str(",\"exp\":");
@@ -65,6 +71,10 @@ pub(crate) fn encode(envelope: &Envelope<'_>, event: &Event, out: &mut String) {
         out.push_str("\",\"next\":\"");
         BASE64.encode_string(next, out);
     }
+    if let Some(Claim::Erased { of: Some(of), .. }) = envelope.claim {
+        out.push_str("\",\"of\":\"");
+        push_escaped(out, of);
+    }
     if let Some(Claim::Gone { policy, .. }) = envelope.claim {
         out.push_str("\",\"policy\":\"");
         push_escaped(out, policy);
@@ -72,6 +82,10 @@ pub(crate) fn encode(envelope: &Envelope<'_>, event: &Event, out: &mut String) {
     if let Some(raw) = event.raw() {
         out.push_str("\",\"raw\":\"");
         push_escaped(out, raw);
+    }
+    if let Some(commitment) = envelope.raw {
+        out.push_str("\",\"raw#\":\"");
+        out.push_str(commitment);
     }
     out.push_str("\",\"seq\":");
     push_int(out, i64::try_from(envelope.seq).unwrap_or(i64::MAX));
@@ -87,6 +101,26 @@ pub(crate) fn encode(envelope: &Envelope<'_>, event: &Event, out: &mut String) {
         out.push('"');
     }
     out.push_str(",\"v\":1}");
+}
+
+/// `{"<field>":[<index>, ...], ...}` of the values that are erased.
+fn push_erased(out: &mut String, values: &BTreeMap<Name, Vec<u64>>) {
+    out.push_str(",\"erased\":{");
+    for (at, (field, seqs)) in values.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        field.write(out);
+        out.push_str(":[");
+        for (at, seq) in seqs.iter().enumerate() {
+            if at > 0 {
+                out.push(',');
+            }
+            push_int(out, i64::try_from(*seq).unwrap_or(i64::MAX));
+        }
+        out.push(']');
+    }
+    out.push('}');
 }
 
 /// Whether the event fits a body whatever the envelope.
@@ -182,6 +216,10 @@ pub(crate) struct Body<'a> {
     by: Option<&'a str>,
     gone: Option<&'a str>,
     policy: Option<&'a str>,
+    of: Option<&'a str>,
+    erased: Vec<(&'a str, Vec<i64>)>,
+    /// What is committed to: field (`raw` for a raw line) and base64.
+    pub(crate) commitments: Vec<(&'a str, &'a str)>,
     /// Whether one of the texts above holds escapes and must be decoded before it is compared.
     pub(crate) escaped: bool,
 }
@@ -216,6 +254,16 @@ impl<'a> Body<'a> {
                 policy: unescape(self.policy?),
                 by: unescape(self.by?),
             }),
+            ERASURE => {
+                let values = self.erased.iter().map(|(field, seqs)| {
+                    let seqs = seqs.iter().map(|seq| u64::try_from(*seq)).collect::<Result<_, _>>();
+                    Some((Name::from(&*unescape(field)), seqs.ok()?))
+                });
+                Some(Claim::Erased {
+                    of: self.of.map(unescape),
+                    values: values.collect::<Option<_>>()?,
+                })
+            }
             _ => None,
         }
     }
@@ -230,6 +278,12 @@ impl<'a> Body<'a> {
             "policy" => self.policy = Some(reader.string(&mut self.escaped)?),
             "next" => self.next = Some(reader.string(&mut self.escaped)?),
             "cat" => self.category = reader.string(&mut self.escaped)?,
+            "erased" => reader.object(&mut |reader, field| {
+                self.erased.push((field, reader.integers()?));
+                Ok(())
+            })?,
+            "of" => self.of = Some(reader.string(&mut self.escaped)?),
+            "raw#" => self.commitments.push((RAW, reader.string(&mut self.escaped)?)),
             "ev" => {
                 let mut escaped = false;
                 reader.object(&mut |reader, key| {
@@ -239,6 +293,11 @@ impl<'a> Body<'a> {
                         "user.name" => &mut self.user,
                         "event.action" => &mut self.action,
                         "event.outcome" => &mut self.outcome,
+                        _ if key.ends_with('#') => {
+                            let sealed = reader.string(&mut escaped)?;
+                            self.commitments.extend(key.strip_suffix('#').zip(Some(sealed)));
+                            return Ok(());
+                        }
                         _ => return reader.value(0),
                     };
                     if reader.peek() == Some(b'"') {
@@ -271,54 +330,9 @@ pub fn seq_of(body: &[u8]) -> Option<u64> {
     Body::parse(body).ok().and_then(|body| u64::try_from(body.seq).ok())
 }
 
-/// The event that a body holds; none if the body is none of ours.
-pub(crate) fn decode(body: &[u8]) -> Option<Event> {
-    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
-    let time = DateTime::<Utc>::from_timestamp_micros(object.get("ts")?.as_i64()?)?;
-    let mut flat = Vec::new();
-    for (name, value) in object.get("ev")?.as_object()? {
-        flat.push((Name::from(name.as_str()), Value::from(value.clone())));
-    }
-    let (mut event, _) = Event::with_fields(time, flat);
-    for field in [fields::SOURCE_IP, fields::DESTINATION_IP] {
-        let address = event.text(field).and_then(|text| text.parse::<std::net::IpAddr>().ok());
-        if let Some(address) = address {
-            event.set(field, Value::Ip(address));
-        }
-    }
-    event.level = object.get("lvl")?.as_str()?.parse().ok()?;
-    event.offset = object.get("tz").and_then(|tz| tz.as_str()).and_then(offset);
-    if let Some(raw) = object.get("raw").and_then(|raw| raw.as_str()) {
-        event.raw = Some(raw.into());
-        if event.get(fields::MESSAGE).is_none() {
-            let at = event.remove(MESSAGE_AT).and_then(|at| at.as_int()).unwrap_or(0);
-            let message = raw.get(usize::try_from(at).ok()?..).unwrap_or_default();
-            event.set(fields::MESSAGE, message);
-        }
-    }
-    for name in ["product", "category", "service"] {
-        let names =
-            object.get("src").and_then(|src| src.get(name)).and_then(|names| names.as_array());
-        if let (Some(names), Some(dimension)) = (names, event.sources.dimension(name)) {
-            let names = names.iter().filter_map(|name| name.as_str());
-            *dimension = names.map(|name| name.to_owned().into()).collect();
-        }
-    }
-    Some(event)
-}
-
-/// `+02:00`, or with seconds.
-fn offset(text: &str) -> Option<FixedOffset> {
-    let (sign, digits) = text.split_at_checked(1)?;
-    let mut seconds = 0;
-    for (part, factor) in digits.split(':').zip([3_600, 60, 1]) {
-        seconds += part.parse::<i32>().ok()? * factor;
-    }
-    FixedOffset::east_opt(if sign == "-" { -seconds } else { seconds })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::decode::decode;
     use super::*;
 
     fn body(event: &Event) -> String {
@@ -331,6 +345,7 @@ mod tests {
             expires: 20_000,
             category: "event",
             claim: None,
+            raw: None,
         };
         encode(&envelope, event, &mut out);
         out
@@ -350,7 +365,7 @@ mod tests {
         assert_eq!(canonical.to_string(), body);
         let parsed = Body::parse(body.as_bytes()).unwrap();
         assert_eq!((parsed.seq, parsed.host, parsed.stream), (7, Some("web-1"), "c/0a"));
-        assert_eq!(decode(body.as_bytes()).unwrap().to_json(), event.to_json());
+        assert_eq!(decode(body.as_bytes(), &BTreeMap::new()).unwrap().to_json(), event.to_json());
     }
 
     #[test]

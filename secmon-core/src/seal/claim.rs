@@ -1,6 +1,9 @@
 //! What records of the writer's own say to whoever verifies the stream.
 
+use std::collections::BTreeMap;
+
 use super::body::Body;
+use crate::event::Name;
 
 /// What a record of the writer's own says to whoever verifies the stream, in members of its body.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -23,6 +26,13 @@ pub enum Claim {
         /// Who wanted it.
         by: String,
     },
+    /// `secmon.erasure`: which personal values are erased from now on.
+    Erased {
+        /// The stream of their records by its origin, if it is another than that of this record.
+        of: Option<String>,
+        /// The records by field (`raw` for a raw line).
+        values: BTreeMap<Name, Vec<u64>>,
+    },
 }
 
 impl Claim {
@@ -31,6 +41,7 @@ impl Claim {
         match self {
             Self::Key { .. } => KEY,
             Self::Gone { .. } => RETENTION,
+            Self::Erased { .. } => ERASURE,
         }
     }
 
@@ -44,6 +55,8 @@ impl Claim {
 pub(super) const KEY: &str = "secmon.key";
 /// The category of records that announce what is removed.
 pub(super) const RETENTION: &str = "secmon.retention";
+/// The category of records that announce which personal values are erased.
+pub(super) const ERASURE: &str = "secmon.erasure";
 /// Records of one block of a retention record.
 pub const BLOCK: u64 = 65_536;
 /// Bytes of its bits.

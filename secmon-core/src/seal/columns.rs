@@ -2,6 +2,7 @@
 
 use super::body::Body;
 use super::strict::unescape;
+use super::value::KeptValue;
 
 /// A record as the store has it.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +17,8 @@ pub struct Sealed<'a> {
     pub leaf: Option<[u8; 32]>,
     /// The indexed copies, if it comes from a store.
     pub columns: Option<Columns<'a>>,
+    /// The personal values that are kept of it; none if nobody looked for them.
+    pub values: Option<&'a [KeptValue]>,
 }
 
 /// Indexed copies of a body's members.
@@ -58,4 +61,23 @@ pub(super) fn differing(body: &Body<'_>, columns: &Columns<'_>) -> Option<&'stat
         ("outcome", same(body.outcome, columns.outcome)),
     ];
     checks.into_iter().find(|(_, same)| !same).map(|(name, _)| name)
+}
+
+/// The body with the tokens that stand in columns for its personal values.
+pub(super) fn with_tokens<'t>(
+    mut body: Body<'t>,
+    tokens: Option<&'t [(String, Option<String>)]>,
+) -> Body<'t> {
+    for (field, token) in tokens.unwrap_or_default() {
+        let column = match field.as_str() {
+            "host.name" => &mut body.host,
+            "source.ip" => &mut body.source_ip,
+            "user.name" => &mut body.user,
+            "event.action" => &mut body.action,
+            "event.outcome" => &mut body.outcome,
+            _ => continue,
+        };
+        *column = token.as_deref();
+    }
+    body
 }

@@ -16,8 +16,13 @@ pub(super) struct Removals {
 }
 
 impl Removals {
-    pub(super) fn add(&mut self, seq: u64, leaf: Hash, block: u64, gone: &[u8]) {
+    /// Takes the leaf of an announcing record, which the walk must meet.
+    pub(super) fn expect(&mut self, seq: u64, leaf: Hash) {
         self.due.insert(seq, leaf);
+    }
+
+    pub(super) fn add(&mut self, seq: u64, leaf: Hash, block: u64, gone: &[u8]) {
+        self.expect(seq, leaf);
         let bits = self.blocks.entry(block).or_insert_with(|| vec![0; gone.len()]);
         // A record can announce the end only of those before it.
         let before = seq.saturating_sub(block.saturating_mul(BLOCK));

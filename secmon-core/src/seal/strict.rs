@@ -48,6 +48,20 @@ impl<'a> Strict<'a> {
         self.expect(b'}')
     }
 
+    /// An array of integers.
+    pub(super) fn integers(&mut self) -> Result<Vec<i64>, String> {
+        self.expect(b'[')?;
+        let mut all = Vec::new();
+        while self.peek() != Some(b']') {
+            if !all.is_empty() {
+                self.expect(b',')?;
+            }
+            all.push(self.integer()?);
+        }
+        self.expect(b']')?;
+        Ok(all)
+    }
+
     pub(super) fn value(&mut self, depth: usize) -> Result<(), String> {
         if depth > 130 {
             return Err(self.error("nested too deeply"));

@@ -16,6 +16,8 @@ pub enum Flaw {
     BadSeal,
     /// The signature of a checkpoint does not verify.
     BadSignature,
+    /// A personal value is not the one that the record commits to.
+    BadValue,
     /// A stored leaf hash does not fit the tree.
     BadTile,
     /// An indexed column differs from the sealed body.
@@ -36,7 +38,7 @@ pub enum Flaw {
     Rollback,
     /// Records at the end are gone.
     Truncated,
-    /// What announced a removal is not in the stream.
+    /// What announced a removal is not in the stream, or a personal value is gone that none announced.
     Unannounced,
 }
 
@@ -48,6 +50,7 @@ impl Flaw {
             Self::BadMac => "bad_mac",
             Self::BadSeal => "bad_seal",
             Self::BadSignature => "bad_signature",
+            Self::BadValue => "bad_value",
             Self::BadTile => "bad_tile",
             Self::ColumnMismatch => "column_mismatch",
             Self::Fork => "fork",
@@ -95,6 +98,10 @@ pub struct Verdict {
     pub records: u64,
     /// How many records are gone as was announced: their leaves and proofs stay.
     pub expired: u64,
+    /// How many personal values are erased as was announced.
+    pub erased: u64,
+    /// How many personal values are there, but encrypted, so that only who has their key can check them.
+    pub hidden: u64,
     /// How many checkpoints were verified.
     pub checkpoints: u64,
     /// How many records the last good checkpoint covers; those behind it lie in the open window.
@@ -123,6 +130,8 @@ impl Verdict {
             "ok": self.is_ok(),
             "records": self.records,
             "expired": self.expired,
+            "erased": self.erased,
+            "hidden": self.hidden,
             "checkpoints": self.checkpoints,
             "covered": self.covered,
             "macs_checked": self.macs_checked,

@@ -5,11 +5,11 @@ use super::body::Body;
 use super::chain::{MacKey, first_mac};
 use super::checkpoint::{Checkpoint, Note, Vkey};
 use super::claim::{Claim, KEY};
-use super::columns::{Sealed, differing};
+use super::columns::{Sealed, differing, with_tokens};
 use super::removals::Removals;
 use super::tree::{Hash, Tree, leaf_hash};
+use super::value::Erasures;
 use super::verdict::{Finding, Flaw, Verdict};
-use super::{Head, KeyFile};
 
 /// More findings than these say no more.
 const MOST_FINDINGS: usize = 1_000;
@@ -18,29 +18,30 @@ const MOST_FINDINGS: usize = 1_000;
 /// Memory does not grow with the stream.
 #[derive(Clone, Debug)]
 pub struct Verifier {
-    origin: String,
+    pub(super) origin: String,
     /// The signing key of the next checkpoint.
-    vkey: Vkey,
-    sig_epoch: u64,
+    pub(super) vkey: Vkey,
+    pub(super) sig_epoch: u64,
     /// The stream's own key, which must have signed every checkpoint.
-    stream_vkey: Option<Vkey>,
+    pub(super) stream_vkey: Option<Vkey>,
     /// The key that the last record names.
-    next_key: Option<(u64, [u8; 32])>,
-    removals: Removals,
-    anchors: Anchors,
-    tree: Tree,
-    last_at: i64,
+    pub(super) next_key: Option<(u64, [u8; 32])>,
+    pub(super) removals: Removals,
+    pub(super) erasures: Erasures,
+    pub(super) anchors: Anchors,
+    pub(super) tree: Tree,
+    pub(super) last_at: i64,
     /// The stored MAC of the record before; none if there is none to compare with.
-    last_mac: Option<Hash>,
-    mac: Option<(MacKey, Hash)>,
-    epoch: u64,
-    last_size: u64,
+    pub(super) last_mac: Option<Hash>,
+    pub(super) mac: Option<(MacKey, Hash)>,
+    pub(super) epoch: u64,
+    pub(super) last_size: u64,
     /// Whether a flaw since the last good checkpoint explains a root that differs.
-    explained: bool,
+    pub(super) explained: bool,
     /// Findings since then that say body and stored leaf differ: which of the two is wrong, the next
     /// root tells.
-    doubtful: Vec<usize>,
-    verdict: Verdict,
+    pub(super) doubtful: Vec<usize>,
+    pub(super) verdict: Verdict,
 }
 
 impl Verifier {
@@ -56,6 +57,7 @@ impl Verifier {
             stream_vkey: None,
             next_key: None,
             removals: Removals::default(),
+            erasures: Erasures::default(),
             anchors: Anchors::default(),
             tree: Tree::default(),
             last_at: i64::MIN,
@@ -94,14 +96,33 @@ impl Verifier {
         self
     }
 
-    /// Takes the body of a record that stands further behind and announces removals, before the first
-    /// record of the block that it speaks of. The walk must meet the same body at the index.
+    /// Takes the body of a record that stands further behind and announces removals or erasures, before the
+    /// first record of which it speaks. The walk must meet the same body at the index.
     pub fn announce(&mut self, seq: u64, body: &[u8]) {
         match Claim::of(body) {
             Some(Claim::Gone { block, gone, .. }) => {
                 self.removals.add(seq, leaf_hash(body), block, &gone);
             }
+            Some(claim @ Claim::Erased { of: None, .. }) => {
+                self.removals.expect(seq, leaf_hash(body));
+                self.erasures.add(Some(seq), claim);
+            }
             _ => self.report(Flaw::Malformed, seq, "this record announces no removal"),
+        }
+    }
+
+    /// Takes the body of a record of another stream that announces erasures in this one. Whether it stands
+    /// there says the verdict on that stream.
+    pub fn announce_from(&mut self, origin: &str, seq: u64, body: &[u8]) {
+        match Claim::of(body) {
+            Some(claim @ Claim::Erased { .. }) if matches!(&claim, Claim::Erased { of: Some(of), .. } if *of == self.origin) =>
+            {
+                self.erasures.add(None, claim);
+                self.verdict.notices.push(format!(
+                    "record {seq} of `{origin}` announces erasures in this stream: verify that stream too"
+                ));
+            }
+            _ => self.report(Flaw::Malformed, seq, "this record announces no erasure here"),
         }
     }
 
@@ -225,8 +246,9 @@ impl Verifier {
                 _ => self.report(Flaw::Malformed, seq, "it does not name the next signing key"),
             }
         }
+        let tokens = record.values.map(|values| self.check_values(seq, &body, values));
         if let Some(columns) = record.columns
-            && let Some(column) = differing(&body, &columns)
+            && let Some(column) = differing(&with_tokens(body, tokens.as_deref()), &columns)
         {
             self.report(
                 Flaw::ColumnMismatch,
@@ -295,72 +317,8 @@ impl Verifier {
         }
     }
 
-    /// Ends the walk: compares with the head that the store claims, and with the key file.
-    pub fn finish(mut self, head: Option<&Head>, keys: Option<&KeyFile>) -> Verdict {
-        let size = self.tree.size();
-        if let Some(head) = head {
-            let claimed = head.tree.size();
-            if claimed > size {
-                self.report(Flaw::Truncated, size, &format!("the stream claims {claimed} records"));
-            } else if claimed < size {
-                self.report(Flaw::Inserted, claimed, "records behind the stream's end");
-            } else if head.tree == self.tree {
-                self.blame_tiles();
-            } else if !self.explained {
-                let from = self.verdict.covered;
-                self.report(
-                    Flaw::Altered,
-                    from,
-                    "the stream's root differs from that of its records",
-                );
-            }
-            if claimed == size && self.last_mac.is_some_and(|last| last != head.last_mac) {
-                let last = size.saturating_sub(1);
-                self.report(
-                    Flaw::BadMac,
-                    last,
-                    "the stream's last MAC is not that of its last record",
-                );
-            }
-            if self.verdict.is_ok() && size > 0 && head.last_at != self.last_at {
-                let detail = "the stream's last sealing time is not that of its last record";
-                self.report(Flaw::ColumnMismatch, size - 1, detail);
-            }
-            if head.sig_epoch != self.sig_epoch && self.verdict.is_ok() {
-                let detail = format!(
-                    "the stream signs in epoch {}, its records name keys up to epoch {}",
-                    head.sig_epoch, self.sig_epoch
-                );
-                self.report(Flaw::ColumnMismatch, size, &detail);
-            }
-            if head.mac_epoch != self.epoch {
-                let detail = format!(
-                    "the stream is in epoch {}, its checkpoints end {}",
-                    head.mac_epoch, self.epoch
-                );
-                self.report(Flaw::BadSeal, size, &detail);
-            }
-        }
-        if let Some(kept) = self.anchors.left() {
-            let detail = format!("a checkpoint kept outside covers {kept} records");
-            self.report(Flaw::Rollback, size, &detail);
-        }
-        if let Some(seq) = self.removals.unconfirmed() {
-            let detail = "the record that announced removals is not at this index";
-            self.report(Flaw::Unannounced, seq, detail);
-        }
-        if let Some(keys) = keys
-            && (keys.size > size || keys.mac_epoch > self.epoch)
-        {
-            let detail =
-                format!("the key file has seen record {}, epoch {}", keys.size, keys.mac_epoch);
-            self.report(Flaw::Rollback, size, &detail);
-        }
-        self.verdict
-    }
-
     /// The bodies give the root that was signed: where a stored leaf differs, the leaf is wrong.
-    fn blame_tiles(&mut self) {
+    pub(super) fn blame_tiles(&mut self) {
         for at in self.doubtful.drain(..) {
             if let Some(finding) = self.verdict.findings.get_mut(at) {
                 finding.flaw = Flaw::BadTile;

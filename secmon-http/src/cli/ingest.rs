@@ -46,7 +46,7 @@ impl Run for Ingest {
             Lines::open(file)?;
         }
         let store = self.store.open(true)?;
-        config.introduce_auditor(&store)?;
+        config.prepare(&store)?;
         let mut writer = store.writer_in(&config.cluster, &self.label, ruleset.clone(), now())?;
         for warning in writer.take_warnings() {
             say(format_args!("warning: {warning}"));

@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 commands! {
     checkpoint::Checkpoint,
     demo::Demo,
+    erase::Erase,
     export::Export,
     ingest::Ingest,
     parse::Parse,

@@ -33,7 +33,7 @@ impl Run for Prune {
             return Err(format!("there is no writer `{}` in this store", self.label).into());
         }
         let config = Config::load(self.config.as_deref())?;
-        config.introduce_auditor(&store)?;
+        config.prepare(&store)?;
         let mut writer =
             store.writer_in(&config.cluster, &self.label, config.ruleset()?, now())?;
         let mut gone = 0;

@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod detections;
+mod erasures;
 mod events;
 mod health;
 mod hosts;
@@ -32,6 +33,7 @@ pub(crate) fn router(app: &App) -> Router {
     let api = Router::new()
         .merge(checkpoints::routes())
         .merge(detections::routes())
+        .merge(erasures::routes())
         .merge(events::routes())
         .merge(hosts::routes())
         .merge(incidents::routes())

@@ -1,0 +1,61 @@
+//! `secmon erase`: takes a personal value out of every record.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use secmon_http::Config;
+use secmon_http::clock::now;
+
+use super::output::say;
+use super::{Failure, Run, StoreArgs};
+
+/// Erase a personal value from all records, so that every proof stays valid
+///
+/// Which values go is sealed first, record by record; then the value, with every line and message that holds it,
+/// is removed, and the key that it was encrypted under is replaced, so that backups hold it no more. It needs
+/// the privacy mode: `[privacy] erasable`. While the service runs, ask it:
+/// POST /api/v1/erasures with {"kind":"user","value":"bob"}.
+/// Example: secmon erase user bob
+#[derive(Args, Debug)]
+pub(crate) struct Erase {
+    /// What the value is: user, address, host, mac, or the name of a field
+    kind: String,
+    /// The value
+    value: String,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// The writer in whose stream the erasure is announced
+    #[arg(long, value_name = "LABEL", default_value = "main")]
+    label: String,
+    /// A configuration with the rules of the writer and `[privacy]`
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Run for Erase {
+    fn run(self) -> Result<u8, Failure> {
+        let store = self.store.open(false)?;
+        if !store.streams()?.iter().any(|stream| stream.label == self.label) {
+            return Err(format!("there is no writer `{}` in this store", self.label).into());
+        }
+        let config = Config::load(self.config.as_deref())?;
+        config.prepare(&store)?;
+        let mut writer =
+            store.writer_in(&config.cluster, &self.label, config.ruleset()?, now())?;
+        writer.set_retention(config.retention.retention());
+        let erasure = writer.erase(&self.kind, &self.value, now())?;
+        for warning in writer.take_warnings() {
+            say(format_args!("warning: {warning}"));
+        }
+        writer.close(now())?;
+        say(format_args!("{} values are erased; every proof stays valid", erasure.values));
+        if erasure.in_clear > 0 {
+            say(format_args!(
+                "warning: {} records were sealed before the privacy mode was on and hold the value in clear; \
+                 only their expiry removes it",
+                erasure.in_clear
+            ));
+        }
+        Ok(0)
+    }
+}
