@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Module of secmon-core -> modules that it may name. What is not in the table may name none.
 const MODULES: &[(&str, &[&str])] = &[
-    ("batch", &["event", "group", "incident", "monitor", "ruleset", "seal"]),
+    ("batch", &["event", "group", "incident", "monitor", "privacy", "ruleset", "seal"]),
     ("count", &["group", "incident", "rules", "ruleset", "span", "window"]),
     ("error", &[]),
     ("event", &["json"]),
@@ -17,17 +17,23 @@ const MODULES: &[(&str, &[&str])] = &[
     ("lib", &[]),
     (
         "monitor",
-        &["batch", "count", "event", "group", "hex", "incident", "rules", "ruleset", "seal"],
+        &[
+            "batch", "count", "event", "group", "hex", "incident", "privacy", "rules", "ruleset",
+            "seal", "work",
+        ],
     ),
     ("parse", &["event", "hex"]),
+    ("privacy", &["event", "group", "rules", "seal", "token"]),
     ("probe", &["event"]),
     // Of `parse` only the zone: a rule is told events, it reads no lines.
     ("rules", &["event", "group", "json", "parse::Zone", "span", "window"]),
     ("ruleset", &["event", "json", "parse", "rules", "seal"]),
     // Its unit tests seal a line.
-    ("seal", &["event", "hex", "json", "parse"]),
+    ("seal", &["event", "hex", "json", "parse", "token"]),
     ("span", &[]),
+    ("token", &[]),
     ("window", &["event", "group", "rules", "span"]),
+    ("work", &["batch", "incident", "privacy", "rules", "ruleset", "seal"]),
 ];
 
 /// Crate -> crates and tools that it may not depend on, in whatever section.

@@ -7,6 +7,7 @@ mod stores;
 
 use std::fs;
 
+use base64::Engine as _;
 use rusqlite::{Connection, params};
 use secmon_core::Ruleset;
 use secmon_core::seal::{Head, KeyFile, Note, Sealer, Tree, Vkey, leaf_hash};
@@ -87,10 +88,20 @@ impl Victim {
 
     /// Who finds an attack.
     fn finders(&self, attack: impl FnOnce(&Copy)) -> [bool; 4] {
+        self.finders_who(false, attack)
+    }
+
+    /// As [`Victim::finders`]; `reads` says whether all of them have the key of personal values.
+    fn finders_who(&self, reads: bool, attack: impl FnOnce(&Copy)) -> [bool; 4] {
         let copy = self.copy();
         attack(&copy);
         let mut options = VerifyOptions { vkeys: vec![self.genesis.clone()], ..Default::default() };
         let without_keys = copy.folder.path().join("nowhere");
+        if reads {
+            fs::create_dir_all(&without_keys).unwrap();
+            let keys = copy.folder.path().join("secmon.db.keys");
+            fs::copy(keys.join("privacy"), without_keys.join("privacy")).unwrap();
+        }
         let verify = |options: &VerifyOptions, keys: Option<&std::path::Path>| {
             let store = Store::open_with(&url(&copy.folder), keys, false).unwrap();
             store.verify(options).unwrap().iter().any(|verdict| !verdict.is_ok())
@@ -480,6 +491,19 @@ fn k0_is_encrypted_to_the_auditor_who_alone_checks_macs() {
     assert!(verdict.is_ok() && verdict.macs_checked, "{:?}", verdict.findings);
     let verdict = verify([9; 32]);
     assert!(!verdict.is_ok() && !verdict.macs_checked);
+    // Another K_0, or none, contradicts the first record, which an earlier signing key covers.
+    let sql = Connection::open(folder.path().join("secmon.db")).unwrap();
+    let sealed: Vec<u8> = column(&sql, "SELECT k0_box FROM streams").remove(0);
+    for other in [None, Some(vec![0_u8; 80])] {
+        sql.execute("UPDATE streams SET k0_box = ?1", params![other]).unwrap();
+        let verdict = store.verify(&VerifyOptions::default()).unwrap().remove(0);
+        assert!(
+            verdict.first().unwrap().detail.contains("encrypted K_0"),
+            "{:?}",
+            verdict.findings
+        );
+    }
+    sql.execute("UPDATE streams SET k0_box = ?1", params![sealed]).unwrap();
     // With it the auditor finds a MAC that was changed, which the public key does not need.
     let sql = Connection::open(folder.path().join("secmon.db")).unwrap();
     sql.execute_batch(
@@ -491,4 +515,168 @@ fn k0_is_encrypted_to_the_auditor_who_alone_checks_macs() {
         assert!(wrong.parse::<secmon_store::AuditorKey>().is_err(), "{wrong}");
         assert!(wrong.parse::<secmon_store::AuditorSecret>().is_err(), "{wrong}");
     }
+}
+
+/// As [`victim`], in the privacy mode; whoever verifies may read the values.
+fn private_victim() -> Victim {
+    let folder = folder();
+    let store = stores::open(&folder);
+    store.set_erasable(vec!["user.name".into(), "source.ip".into()]).unwrap();
+    let rules = Ruleset::builtin();
+    let mut writer = store.writer("web-1", rules.clone(), noon(0)).unwrap();
+    let keys = writer.take_begun().unwrap();
+    for batch in 0..6 {
+        let lines: Vec<_> = (0..4).map(|line| failure(10 * batch + line, "203.0.113.7")).collect();
+        let now = noon(10 * batch + 5);
+        writer.write(rules.prepare_lines(lines, now), now).unwrap();
+    }
+    writer.erase("address", "203.0.113.7", noon(70)).unwrap();
+    let now = noon(80);
+    writer.write(rules.prepare_lines([failure(79, "198.51.100.9")], now), now).unwrap();
+    writer.close(noon(90)).unwrap();
+    let stream = store.streams().unwrap().remove(0);
+    let note = store.checkpoint("web-1").unwrap().unwrap().note;
+    let (genesis, outside) = (keys.vkey(&stream.origin), Note::parse(&note).unwrap());
+    let size = i64::try_from(stream.size()).unwrap();
+    Victim { folder, genesis, k0: *keys.k0(), outside, sizes: Vec::new(), size }
+}
+
+#[test]
+fn an_erased_value_is_no_flaw_and_an_edited_one_is() {
+    let victim = private_victim();
+    assert_eq!(victim.finders(|_| {}), CLEAN);
+    let with_salt = |copy: &Copy| {
+        copy.run("UPDATE erasable_values SET salt = randomblob(32) WHERE field = 'user.name'");
+    };
+    assert_eq!(victim.finders(with_salt), [false, false, true, true], "without the values' key");
+    let (reader, edit) =
+        (true, "UPDATE subjects SET ciphertext = randomblob(60) WHERE kind = 'user'");
+    assert_eq!(victim.finders_who(reader, |copy| copy.run(edit)), FOUND);
+    assert_eq!(victim.finders_who(reader, with_salt), FOUND);
+    assert_eq!(victim.finders_who(reader, |_| {}), CLEAN);
+    let unannounced = |copy: &Copy| {
+        copy.run("DELETE FROM erasable_values WHERE field = 'user.name'");
+    };
+    assert_eq!(victim.finders(unannounced), FOUND);
+}
+
+#[test]
+fn a_removal_that_was_announced_in_the_open_window_hides_nothing() {
+    let victim = victim();
+    let hide = |copy: &Copy| {
+        let seq = victim.plain(copy, 10, 20);
+        let last = String::from_utf8(copy.body(victim.size - 1)).unwrap();
+        let mut gone = vec![0_u8; 8_192];
+        gone[usize::try_from(seq / 8).unwrap()] |= 1 << (seq % 8);
+        let gone = base64::engine::general_purpose::STANDARD.encode(&gone);
+        let at = &last[..last.find(",\"cat\"").unwrap()];
+        let st = &last[last.find(",\"st\"").unwrap()..last.find(",\"ts\"").unwrap()];
+        let forged = format!(
+            "{at},\"block\":0,\"by\":\"x\",\"cat\":\"secmon.retention\",\"ev\":{{}},\"exp\":2932896,\
+             \"gone\":\"{gone}\",\"id\":\"x\",\"lvl\":\"informational\",\"policy\":\"x\",\"seq\":{},\
+             \"src\":{{}}{st},\"ts\":0,\"v\":1}}",
+            victim.size
+        );
+        copy.sql
+            .execute(
+                "INSERT INTO records SELECT stream_no, ?1, 0, 2932896, 0, 'secmon.retention', NULL, NULL, NULL,
+                     NULL, NULL, ?2, mac FROM records WHERE seq = ?1 - 1",
+                params![victim.size, forged.as_bytes()],
+            )
+            .unwrap();
+        copy.fit_tree();
+        copy.run(&format!(
+            "INSERT INTO removals SELECT stream_no, 0, {} FROM streams; DELETE FROM records WHERE seq = {seq}",
+            victim.size
+        ));
+    };
+    assert_eq!(victim.finders(hide), FOUND);
+    // And no writer goes on with it, which would sign it.
+    let copy = victim.copy();
+    hide(&copy);
+    let now = noon(3 * DAY);
+    let mut writer = stores::open(&copy.folder).writer("web-1", Ruleset::builtin(), now).unwrap();
+    assert!(writer.take_warnings()[0].contains("behind record"), "it is closed");
+    assert_eq!(writer.store().streams().unwrap().len(), 2);
+}
+
+#[test]
+fn expiry_never_removes_a_record_that_was_changed_before() {
+    let victim = victim();
+    let store = stores::open(&victim.folder);
+    let now = noon(3 * DAY);
+    let mut writer = store.writer("web-1", Ruleset::builtin(), now).unwrap();
+    let sql = Connection::open(victim.folder.path().join("secmon.db")).unwrap();
+    sql.execute_batch(
+        "DROP TRIGGER records_update;
+         UPDATE records SET body = CAST(replace(CAST(body AS TEXT), '\"exp\":' || expires, '\"exp\":20000') AS BLOB),
+             expires = 20000 WHERE seq = 12",
+    )
+    .unwrap();
+    let refused = writer.expire(now).unwrap_err();
+    assert!(matches!(refused, secmon_store::Error::Tampered { seq: 12 }), "{refused}");
+}
+
+#[test]
+fn a_stream_whose_row_was_changed_is_not_continued() {
+    for change in [
+        "UPDATE streams SET stream_id = randomblob(16)",
+        "UPDATE streams SET frontier = zeroblob(length(frontier))",
+        "UPDATE streams SET last_mac = zeroblob(32)",
+        "UPDATE records SET mac = zeroblob(32) WHERE seq = (SELECT max(seq) FROM records)",
+        "UPDATE streams SET mac_epoch = mac_epoch + 100000000",
+    ] {
+        let victim = victim();
+        let found = victim.finders(|copy| copy.run(change));
+        assert!(found[2] && found[3], "{change}: {found:?}");
+        let copy = victim.copy();
+        copy.run(change);
+        let now = noon(3 * DAY);
+        let store = stores::open(&copy.folder);
+        let writer = store.writer("web-1", Ruleset::builtin(), now);
+        assert!(writer.is_err() || store.streams().unwrap().len() == 2, "{change}");
+    }
+}
+
+#[test]
+fn a_stream_that_is_gone_is_missed_by_whoever_kept_a_checkpoint() {
+    let victim = victim();
+    let gone = |copy: &Copy| {
+        copy.run(
+            "DELETE FROM records; DELETE FROM streams; DELETE FROM checkpoints; DELETE FROM seals",
+        );
+    };
+    let copy = victim.copy();
+    gone(&copy);
+    let options = VerifyOptions { anchors: vec![victim.outside.clone()], ..Default::default() };
+    let verdicts = stores::open(&copy.folder).verify(&options).unwrap();
+    assert_eq!(verdicts[0].first().unwrap().flaw, secmon_core::seal::Flaw::Missing);
+}
+
+#[test]
+fn what_the_key_file_saw_cannot_be_rewritten_to_the_same_size() {
+    let victim = victim();
+    // Bodies, leaves and tree of the present epoch are made to fit each other again.
+    let size = victim.sizes[victim.sizes.len() - 1];
+    let rewrite = |copy: &Copy| {
+        let seq = victim.plain(copy, size - 6, size - 1);
+        copy.edit(seq);
+        copy.resign(seq);
+    };
+    assert_eq!(victim.finders(rewrite), [false, true, true, true]);
+}
+
+#[test]
+fn a_key_that_is_of_no_use_is_refused() {
+    let victim = victim();
+    let store = stores::open(&victim.folder);
+    let refused = |options: VerifyOptions| store.verify(&options).unwrap_err().to_string();
+    let k0 = vec![(Some("nobody".to_owned()), victim.k0)];
+    assert!(refused(VerifyOptions { k0, ..Default::default() }).contains("nobody"));
+    let stream = Some("nobody".to_owned());
+    assert!(refused(VerifyOptions { stream, ..Default::default() }).contains("nobody"));
+    let mut other = store.writer("web-2", Ruleset::empty(), noon(0)).unwrap();
+    other.maintain(noon(100)).unwrap();
+    let k0 = vec![(None, victim.k0)];
+    assert!(refused(VerifyOptions { k0, ..Default::default() }).contains("2 streams"));
 }

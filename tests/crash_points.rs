@@ -17,6 +17,8 @@ use stores::{folder, noon};
 
 /// How often a process dies at each place.
 const TIMES: u64 = 20;
+/// Whose values are erased again and again.
+const PERSON: &str = "carol";
 /// Where the child finds its store, and the hour at which it begins.
 const STORE: &str = "SECMON_TEST_CRASH_STORE";
 const HOUR: &str = "SECMON_TEST_CRASH_HOUR";
@@ -29,6 +31,7 @@ fn child() {
     let (Ok(folder), Ok(hour)) = (std::env::var(STORE), std::env::var(HOUR)) else { return };
     let (folder, hour) = (Path::new(&folder), hour.parse::<i64>().unwrap());
     let store = Store::open(&format!("sqlite://{}/secmon.db", folder.display())).unwrap();
+    store.set_erasable(vec!["user.name".into()]).unwrap();
     let rules = Ruleset::builtin();
     let at = |hour: i64| -> DateTime<Utc> { noon(0) + TimeDelta::hours(hour) };
     let mut writer = store.writer("main", rules.clone(), at(hour)).unwrap();
@@ -36,7 +39,12 @@ fn child() {
     for round in 0..40 {
         let now = at(hour + 5 * round);
         let name = format!("{hour} {round}");
-        let lines = (0..30).map(|line| format!("line {line} of {name}"));
+        let said =
+            |line| format!("sshd[{line}]: Failed password for {PERSON} from ::1 port {line} ssh2");
+        let lines = (0..30).map(|line| match line {
+            0 => format!("{} web-1 {}", now.format("%Y-%m-%dT%H:%M:%SZ"), said(line)),
+            _ => format!("line {line} of {name}"),
+        });
         let key = RequestKey::new("child", &name, name.as_bytes());
         let events = rules.prepare_lines(lines, now);
         writer
@@ -49,7 +57,11 @@ fn child() {
         if round % 4 == 3 {
             writer.expire(now).unwrap();
         }
+        if round % 6 == 5 {
+            writer.erase("user", PERSON, now).unwrap();
+        }
     }
+    writer.erase("user", PERSON, at(hour + 299)).unwrap();
     writer.close(at(hour + 300)).unwrap();
 }
 
@@ -68,6 +80,9 @@ fn whatever_step_a_process_dies_at_the_store_is_sound() {
         "rotation.pending",
         "expire.announced",
         "expire.deleted",
+        "erase.announced",
+        "erase.forgotten",
+        "erase.rotated",
     ];
     for place in places {
         let folder = folder();
@@ -78,6 +93,7 @@ fn whatever_step_a_process_dies_at_the_store_is_sound() {
             let visit = match place {
                 "rotation.pending" => 1 + time % 8,
                 "expire.announced" | "expire.deleted" => 1 + time % 3,
+                "erase.announced" | "erase.forgotten" | "erase.rotated" => 1 + time % 4,
                 _ => 1 + time % 13,
             };
             let died = run(folder.path(), hour, Some(&format!("{place}:{visit}")));
@@ -88,6 +104,10 @@ fn whatever_step_a_process_dies_at_the_store_is_sound() {
         // The one that is left alone goes through.
         assert!(!run(folder.path(), hour, None));
         check(folder.path(), place, TIMES + 1);
+        let sql = rusqlite::Connection::open(folder.path().join("secmon.db")).unwrap();
+        let count = |query: &str| sql.query_row(query, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(count("SELECT count(*) FROM erasable_values WHERE field = 'user.name'"), 0);
+        assert_eq!(count("SELECT count(DISTINCT key_id) FROM subjects"), 1, "{place}");
     }
 }
 

@@ -416,11 +416,13 @@ fn any_event_is_sealed_canonically_and_read_back_as_the_same() {
     proptest!(config(1_000), |(event in event())| {
         let records = sealed(&rules, vec![rules.prepare_event(event.clone())]);
         let back = event_of(records[0].body.as_bytes()).unwrap();
-        let kept: Vec<_> = event.fields().map(|(name, value)| {
+        let kept = event.fields().map(|(name, value)| {
             let address = matches!(name, "source.ip" | "destination.ip") && matches!(value, Value::Ip(_));
-            (name.to_owned(), if address { value.clone() } else { stored(value) })
-        }).collect();
-        let found: Vec<_> = back.fields().map(|(name, value)| (name.to_owned(), value.clone())).collect();
+            // That a value is a commitment no input may say.
+            let held = if name.ends_with('#') { format!("{name}_") } else { name.to_owned() };
+            (held, if address { value.clone() } else { stored(value) })
+        }).collect::<std::collections::BTreeMap<_, _>>();
+        let found: std::collections::BTreeMap<_, _> = back.fields().map(|(name, value)| (name.to_owned(), value.clone())).collect();
         prop_assert_eq!(found, kept);
         prop_assert_eq!((back.time, back.offset, back.level), (event.time, event.offset, event.level));
     });

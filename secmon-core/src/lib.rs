@@ -76,6 +76,7 @@ pub mod rules;
 mod ruleset;
 pub mod seal;
 mod span;
+mod token;
 mod window;
 mod work;
 

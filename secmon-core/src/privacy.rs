@@ -4,19 +4,17 @@
 use std::fmt;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use zeroize::Zeroizing;
 
 use crate::event::{Event, MESSAGE_AT, Name, Value, fields, message_offset};
 use crate::group::Group;
 use crate::rules::Signal;
 use crate::seal::{commitment, fits};
+use crate::token::RAW;
+pub use crate::token::Token;
 use crate::{Error, Result};
 
-/// The name under which a raw line is committed to.
-pub(crate) const RAW: &str = "raw";
 /// Texts that nobody has looked through for persons: they are personal whatever they say.
 const TEXTS: [&str; 3] = ["message", "event.original", "error.message"];
 /// The kind of such texts.
@@ -26,45 +24,6 @@ const WORDS: [&str; 6] = ["event.", "log.", "network.", "rule.", "secmon.", "sys
 
 /// Bytes of an event on the heap up to which its body surely fits, with commitments in it.
 const MOST_SMALL: usize = 4_000;
-
-/// What stands for a personal value wherever it is not sealed: HMAC-SHA256(index key, kind ‖ 0x00 ‖ value).
-/// As text `~` and 43 characters of base64url.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Token([u8; 32]);
-
-impl Token {
-    /// The token of a value, under an index key of 32 random bytes.
-    pub fn of(index: &[u8; 32], kind: &str, value: &str) -> Self {
-        // A key of 32 bytes is never refused.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(index) else { return Self([0; 32]) };
-        for part in [kind.as_bytes(), &[0], value.as_bytes()] {
-            mac.update(part);
-        }
-        Self(mac.finalize().into_bytes().into())
-    }
-
-    /// Its bytes.
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-
-    /// The token of these bytes.
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// The token that a text is; none if it is none.
-    pub fn parse(text: &str) -> Option<Self> {
-        let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix('~')?).ok()?;
-        bytes.try_into().ok().map(Self)
-    }
-}
-
-impl fmt::Display for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "~{}", URL_SAFE_NO_PAD.encode(self.0))
-    }
-}
 
 /// Which fields are personal, and the key of their tokens.
 ///

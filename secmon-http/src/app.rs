@@ -104,6 +104,8 @@ impl App {
     /// Starts what runs beside requests: probes of the own host, and followed files.
     pub fn start_jobs(&self) {
         jobs::start(self);
+        let app = self.clone();
+        tokio::spawn(async move { app.0.setup.expire().await });
     }
 
     /// Serves on a bound listener until `shutdown` is done; then commits what waits and checkpoints.

@@ -276,7 +276,33 @@ impl Config {
             }
             inner.insert((*last).into(), value);
         }
-        table.try_into().map_err(|error: toml::de::Error| error.to_string())
+        let config: Self = table.try_into().map_err(|error: toml::de::Error| error.to_string())?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Refuses spans that make no sense, though each is one.
+    fn check(&self) -> Result<(), String> {
+        let Self { retention, integrity, probe, .. } = self;
+        for (name, span) in [
+            ("retention.everyday", retention.everyday),
+            ("retention.high", retention.high),
+            ("retention.metrics", retention.metrics),
+        ] {
+            if span.as_secs() % 86_400 != 0 {
+                return Err(format!("`{name}` must be whole days, such as `90d`"));
+            }
+        }
+        for (name, span) in [
+            ("integrity.anchor_every", integrity.anchor_every),
+            ("integrity.verify_every", integrity.verify_every),
+            ("probe.every", probe.every),
+        ] {
+            if span < Duration::from_secs(1) {
+                return Err(format!("`{name}` must be at least `1s`"));
+            }
+        }
+        Ok(())
     }
 
     /// Tells the store, before a writer is opened, to whom K_0 of new streams is encrypted, and what is
@@ -379,6 +405,8 @@ mod tests {
         assert!(error("listn = 1").contains("line 1") && error("listn = 1").contains("listn"));
         let unknown = error("[rules.brute_force]\nfailurs = 3");
         assert!(unknown.contains("brute_force") && unknown.contains("failurs"), "{unknown}");
+        assert!(error("[retention]\neveryday = \"23h\"").contains("retention.everyday"));
+        assert!(error("[integrity]\nanchor_every = \"0s\"").contains("integrity.anchor_every"));
         assert!(error("timezone = \"Mars\"").contains("Mars"));
         assert!(error("[rules.x]\nkind = \"nope\"").contains("nope"));
     }

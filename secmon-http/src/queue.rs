@@ -286,7 +286,14 @@ impl Loop {
     /// The writer, opened again if it was dropped.
     fn writer(&mut self) -> secmon_store::Result<&mut Writer> {
         if self.writer.is_none() {
-            self.writer = Some(self.opening.open()?);
+            let mut writer = self.opening.open()?;
+            if writer.take_begun().is_some() {
+                let stream = writer.stream();
+                tracing::warn!(
+                    "K_0 of the new stream {stream} is kept by nobody: MACs cannot be checked; configure `integrity.auditor`"
+                );
+            }
+            self.writer = Some(writer);
         }
         self.writer.as_mut().ok_or_else(|| busy("the writer is not open"))
     }

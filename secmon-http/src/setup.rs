@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use secmon_core::seal::StreamKeys;
 use secmon_store::{Secret, StreamRow};
 use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
 
 use crate::clock::now;
 
@@ -20,7 +21,7 @@ pub(crate) struct Setup {
     fragment: String,
     expires: DateTime<Utc>,
     /// K_0 of a stream that began with this start.
-    begun: Mutex<Option<StreamKeys>>,
+    k0: Mutex<Option<Zeroizing<[u8; 32]>>>,
     pub(crate) stream: String,
     pub(crate) origin: String,
     pub(crate) genesis_vkey: String,
@@ -39,7 +40,7 @@ impl Setup {
             fragment: format!("#setup={}", token.expose()),
             token: Mutex::new(Some(token)),
             expires: now() + VALID,
-            begun: Mutex::new(begun),
+            k0: Mutex::new(begun.map(|keys| Zeroizing::new(*keys.k0()))),
             stream: stream.id(),
             origin: stream.origin.clone(),
             genesis_vkey: stream.genesis_vkey.clone(),
@@ -64,7 +65,19 @@ impl Setup {
 
     /// K_0 in base64, once.
     pub(crate) fn take_k0(&self) -> Option<String> {
-        let keys = self.begun.lock().ok()?.take()?;
-        Some(BASE64.encode(keys.k0()))
+        let k0 = self.k0.lock().ok()?.take()?;
+        Some(BASE64.encode(*k0))
+    }
+
+    /// Forgets what nobody came for, once the link has expired.
+    pub(crate) async fn expire(&self) {
+        tokio::time::sleep(VALID.to_std().unwrap_or_default()).await;
+        let forgotten = self.k0.lock().is_ok_and(|mut k0| k0.take().is_some());
+        if forgotten {
+            tracing::warn!(
+                "K_0 of stream {} was shown to nobody and is forgotten: MACs cannot be checked; configure `integrity.auditor`",
+                self.stream
+            );
+        }
     }
 }

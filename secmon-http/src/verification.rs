@@ -1,5 +1,7 @@
 //! The last verification of the store, and the one that runs.
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -18,7 +20,11 @@ pub(crate) struct Verification(Mutex<State>);
 struct State {
     running: bool,
     last: Option<Last>,
+    alarms: BTreeSet<String>,
 }
+
+/// Alarms beyond these say no more.
+const MOST_ALARMS: usize = 20;
 
 /// What a verification found.
 #[derive(Clone, Debug)]
@@ -26,6 +32,15 @@ pub(crate) struct Last {
     pub(crate) at: DateTime<Utc>,
     pub(crate) seconds: f64,
     pub(crate) verdicts: Vec<Verdict>,
+    /// Why the store, or the anchor file, could not be read.
+    pub(crate) errors: Vec<String>,
+}
+
+impl Last {
+    /// Whether all was looked at, and nothing is wrong.
+    pub(crate) fn is_ok(&self) -> bool {
+        self.errors.is_empty() && self.verdicts.iter().all(Verdict::is_ok)
+    }
 }
 
 impl Verification {
@@ -35,15 +50,30 @@ impl Verification {
         state.map_or((false, None), |state| (state.running, state.last.clone()))
     }
 
+    /// Notes what somebody outside has proved against this store; it stays until the service ends.
+    pub(crate) fn alarm(&self, alarm: String) {
+        tracing::error!("{alarm}");
+        if let Ok(mut state) = self.0.lock()
+            && state.alarms.len() < MOST_ALARMS
+        {
+            state.alarms.insert(alarm);
+        }
+    }
+
+    /// What was proved so.
+    pub(crate) fn alarms(&self) -> Vec<String> {
+        self.0.lock().map(|state| state.alarms.iter().cloned().collect()).unwrap_or_default()
+    }
+
     /// Notes that one begins; no, if one runs already.
     fn begin(&self) -> bool {
         self.0.lock().is_ok_and(|mut state| !std::mem::replace(&mut state.running, true))
     }
 
-    fn end(&self, last: Option<Last>) {
+    fn end(&self, last: Last) {
         if let Ok(mut state) = self.0.lock() {
             state.running = false;
-            state.last = last.or(state.last.take());
+            state.last = Some(last);
         }
     }
 }
@@ -53,29 +83,70 @@ impl Verification {
 pub(crate) fn begin(app: &App) -> Option<impl FnOnce() + Send + 'static> {
     let app = app.clone();
     let is_begun = app.0.verification.begin();
-    is_begun.then_some(move || verify(&app))
+    is_begun.then_some(move || {
+        let started = Instant::now();
+        // A verification that could not be made must never look like the sound one before it.
+        let work = std::panic::AssertUnwindSafe(|| verify(&app));
+        let (verdicts, errors) = std::panic::catch_unwind(work)
+            .unwrap_or_else(|_| (Vec::new(), vec!["verification ended unexpectedly".into()]));
+        for verdict in &verdicts {
+            if let Some(first) = verdict.first() {
+                tracing::error!(stream = %verdict.origin, "verification: {first}");
+            }
+        }
+        for error in &errors {
+            tracing::error!("verification: {error}");
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        app.0.verification.end(Last { at: now(), seconds, verdicts, errors });
+    })
 }
 
-fn verify(app: &App) {
-    let started = Instant::now();
+fn verify(app: &App) -> (Vec<Verdict>, Vec<String>) {
+    let mut errors = Vec::new();
     // What lies in the anchor file, the store cannot have changed.
-    let anchors = app.0.config.integrity.anchor_file.as_deref();
-    let anchors = anchors.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
-    let anchors = Note::parse_all(&anchors).into_iter().filter_map(|(_, note)| note.ok()).collect();
-    let options = VerifyOptions { anchors, ..VerifyOptions::default() };
-    let last = match app.0.store.verify(&options) {
-        Ok(verdicts) => {
-            for verdict in &verdicts {
-                if let Some(first) = verdict.first() {
-                    tracing::error!(stream = %verdict.origin, "verification: {first}");
-                }
-            }
-            Some(Last { at: now(), seconds: started.elapsed().as_secs_f64(), verdicts })
+    let anchors = match app.0.config.integrity.anchor_file.as_deref().map(|path| kept(app, path)) {
+        Some(Ok((notes, bad))) => {
+            errors.extend((bad > 0).then(|| {
+                format!("{bad} checkpoints in the anchor file cannot be read; look who wrote there")
+            }));
+            notes
         }
-        Err(error) => {
-            tracing::error!(%error, "the store could not be verified: {error}");
-            None
+        Some(Err(error)) => {
+            errors.push(error);
+            Vec::new()
         }
+        None => Vec::new(),
     };
-    app.0.verification.end(last);
+    let options = VerifyOptions { anchors, ..VerifyOptions::default() };
+    match app.0.store.verify(&options) {
+        Ok(verdicts) => (verdicts, errors),
+        Err(error) => {
+            errors.push(format!("the store could not be verified: {error}"));
+            (Vec::new(), errors)
+        }
+    }
+}
+
+/// The checkpoints of the anchor file, and how many of them cannot be read. It must be there once something was
+/// put into it.
+fn kept(app: &App, path: &Path) -> Result<(Vec<Note>, usize), String> {
+    let failed = |error: String| format!("the anchor file `{}`: {error}", path.display());
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let anchors = app.0.store.anchors().map_err(|error| failed(error.to_string()))?;
+            let place = path.display().to_string();
+            let was_there =
+                anchors.iter().any(|anchor| anchor.kind == "file" && anchor.place == place);
+            let gone = failed("it is gone, though checkpoints were put there".into());
+            return if was_there { Err(gone) } else { Ok((Vec::new(), 0)) };
+        }
+        Err(error) => return Err(failed(error.to_string())),
+    };
+    let all = Note::parse_all(&String::from_utf8_lossy(&bytes));
+    let count = all.len();
+    let notes: Vec<Note> = all.into_iter().filter_map(|(_, note)| note.ok()).collect();
+    let bad = count - notes.len();
+    Ok((notes, bad))
 }

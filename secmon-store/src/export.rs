@@ -10,17 +10,19 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use diesel::prelude::*;
 
 use crate::connection::{Db, on};
+use crate::proofs::last_checkpoint;
 use crate::schema::checkpoints;
 use crate::streams::StreamRow;
 use crate::tiles::{self, TILE};
-use crate::{Error, Result, Store, records, signed, streams, unsigned};
+use crate::{Error, Result, Store, records, signed, unsigned};
 
 /// Rows read at once.
 const CHUNK: i64 = 2_000;
 
 impl Store {
-    /// Writes all streams, or one by id, origin or label, into a folder; says how many records they have.
-    /// What expired stands there as `{"leaf","seq"}`. Memory does not grow with the streams.
+    /// Writes all streams, or one by id, origin or label, into a folder, each up to its last checkpoint: what
+    /// lies behind it nobody could verify. Says how many records that are. What expired stands there as
+    /// `{"leaf","seq"}`, personal values not at all. Memory does not grow with the streams.
     ///
     /// # Errors
     /// Nothing is overwritten: files that are there already are an error.
@@ -36,8 +38,8 @@ impl Store {
         };
         let mut total = 0;
         for stream in &streams {
-            self.export_stream(stream, &folder.join(stream.id()), |done| progress(total + done))?;
-            total += stream.size();
+            let folder = folder.join(stream.id());
+            total += self.export_stream(stream, &folder, |done| progress(total + done))?;
         }
         Ok(total)
     }
@@ -47,7 +49,7 @@ impl Store {
         stream: &StreamRow,
         folder: &Path,
         mut progress: impl FnMut(u64),
-    ) -> Result<()> {
+    ) -> Result<u64> {
         fs::create_dir_all(folder).map_err(|error| Error::file(folder, error))?;
         let mut vkeys = Out::create(folder, "vkey")?;
         for vkey in [&stream.genesis_vkey, &stream.stream_vkey] {
@@ -58,11 +60,11 @@ impl Store {
         vkeys.end()?;
         let mut bodies = Out::create(folder, "records.jsonl")?;
         let mut macs = Out::create(folder, "macs")?;
-        let mut stream = stream.clone();
+        let mut stream = self.covered(stream)?;
         let mut next = 0;
         loop {
             let gaps = self.append(&stream, &mut next, &mut bodies, &mut macs, &mut progress)?;
-            let now = self.read(|db| streams::again(db, &stream))?;
+            let now = self.covered(&stream)?;
             // What expired meanwhile was announced behind the end: the export must hold that too.
             if !gaps || now.size == stream.size {
                 break;
@@ -71,7 +73,14 @@ impl Store {
         }
         bodies.end()?;
         macs.end()?;
-        self.read(|db| notes(db, &stream, Out::create(folder, "checkpoints.txt")?))
+        self.read(|db| notes(db, &stream, Out::create(folder, "checkpoints.txt")?))?;
+        Ok(stream.size())
+    }
+
+    /// The row of a stream as if it ended with its last checkpoint.
+    fn covered(&self, stream: &StreamRow) -> Result<StreamRow> {
+        let last = self.read(|db| last_checkpoint(db, stream.stream_no))?;
+        Ok(StreamRow { size: last.map_or(0, |row| row.size), ..stream.clone() })
     }
 
     /// Writes the records up to the end of the stream; says whether any were gone.

@@ -90,7 +90,7 @@ pub(crate) fn secret(folder: &Path, name: &str) -> Result<Zeroizing<[u8; 32]>> {
     let path = folder.join(name);
     // Held while the file is made: two processes must not make two secrets.
     let place = KeyPlace::lock(folder, name)?;
-    let _place = place.ok_or_else(|| Error::Locked { label: name.into() })?;
+    let place = place.ok_or_else(|| Error::Locked { label: name.into() })?;
     match fs::read(&path).map(Zeroizing::new) {
         Ok(bytes) => {
             let secret = bytes.as_slice().try_into().map(Zeroizing::new);
@@ -98,9 +98,7 @@ pub(crate) fn secret(folder: &Path, name: &str) -> Result<Zeroizing<[u8; 32]>> {
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let secret = Zeroizing::new(random()?);
-            let mut file = open_private(&path)?;
-            let written = file.write_all(&*secret).and_then(|()| file.sync_all());
-            written.map_err(|error| Error::file(&path, error))?;
+            place.write_bytes(&*secret)?;
             Ok(secret)
         }
         Err(error) => Err(Error::file(&path, error)),

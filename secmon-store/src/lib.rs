@@ -49,6 +49,7 @@ mod rollups;
 mod schema;
 mod signals;
 mod streams;
+mod tail;
 mod tiles;
 mod values;
 mod vault;

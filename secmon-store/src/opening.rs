@@ -2,10 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use secmon_core::privacy::Privacy;
-use secmon_core::seal::{Sealer, StreamKeys};
+use secmon_core::seal::{Claim, Sealer, StreamKeys};
 use secmon_core::{Announcement, Monitor, Ruleset, Step, When, fields};
 
+use sha2::{Digest as _, Sha256};
+
 use crate::connection::Db;
+use crate::failpoint::hit;
 use crate::keys::{KeyPlace, random};
 use crate::removals::Due;
 use crate::rollups::Known;
@@ -13,7 +16,7 @@ use crate::streams::StreamRow;
 use crate::tiles::Open;
 use crate::vault::Vault;
 use crate::writer::CHECKPOINT_PAUSE;
-use crate::{Error, Result, Store, Writer, proofs, signals, streams, unsigned};
+use crate::{Error, Result, Store, Writer, proofs, signals, streams, tail, unsigned};
 
 impl Writer {
     /// Resumes the stream of a label, or begins one.
@@ -26,13 +29,13 @@ impl Writer {
     ) -> Result<Self> {
         let mut db = store.0.location.connect(false)?;
         let mut warnings = Vec::new();
-        let mut restored = None;
+        let mut reason = "it was closed before".to_owned();
         if let Some(stream) = streams::open_of(&mut db, label)? {
             let keys = KeyPlace::lock(&store.0.keys, &stream.id())?;
             let keys = keys.ok_or_else(|| Error::Locked { label: label.into() })?;
             // Read again under the lock: another process may have just left.
             let stream = streams::open_of(&mut db, label)?.unwrap_or(stream);
-            match Self::sealer(&stream, &keys)? {
+            match Self::sealer(&mut db, &stream, &keys)? {
                 Ok(sealer) => {
                     let mut monitor = Monitor::new(ruleset, sealer);
                     signals::resume(
@@ -42,36 +45,52 @@ impl Writer {
                         &mut monitor,
                     )?;
                     let mut writer = Self::assemble(store, db, keys, monitor, stream, now)?;
-                    writer.warnings = warnings;
                     writer.save_keys();
+                    writer.announce_restores(label, &reason, now)?;
                     return Ok(writer);
                 }
-                Err(reason) => {
+                Err(alarm) => {
                     warnings.push(format!(
-                        "stream `{}` is closed and a new one begun: {reason}",
+                        "stream `{}` is closed and a new one begun: {alarm}",
                         stream.origin
                     ));
                     streams::close(&mut db, stream.stream_no)?;
-                    restored = Some((stream, reason));
+                    hit("restore.closed");
+                    reason = alarm;
                 }
             }
         }
         let mut writer = Self::begin(store, db, label, cluster, ruleset, now)?;
         writer.warnings = warnings;
-        if let Some((stream, reason)) = restored {
+        writer.announce_restores(label, &reason, now)?;
+        Ok(writer)
+    }
+
+    /// Says of every stream of the label that was closed, and of which nothing says so yet, where it ended.
+    fn announce_restores(&mut self, label: &str, reason: &str, now: DateTime<Utc>) -> Result<()> {
+        let said = crate::records::restores(&mut self.db)?;
+        let said: Vec<String> = said
+            .iter()
+            .filter_map(|(_, _, body)| secmon_core::event_of(body).ok())
+            .filter_map(|event| event.find("secmon.restore.origin").map(ToString::to_string))
+            .collect();
+        for stream in self.store.streams()? {
+            if !stream.closed || stream.label != label || said.contains(&stream.origin) {
+                continue;
+            }
             let mut announcement = Announcement::new("secmon.restore", "stream_restored", now);
             let event = &mut announcement.event;
             event.level = secmon_core::Level::Critical;
             event.set(fields::MESSAGE, reason);
             event.set("secmon.restore.origin", stream.origin.as_str());
             event.set("secmon.restore.size", stream.size);
-            if let Some(last) = proofs::last_checkpoint(&mut writer.db, stream.stream_no)? {
+            if let Some(last) = proofs::last_checkpoint(&mut self.db, stream.stream_no)? {
                 event.set("secmon.restore.last", last.note);
             }
             let announce = vec![announcement];
-            writer.run(Step { announce, checkpoint: When::Always, ..Step::default() }, now)?;
+            self.run(Step { announce, checkpoint: When::Always, ..Step::default() }, now)?;
         }
-        Ok(writer)
+        Ok(())
     }
 
     /// Begins a stream: its key file first, so that no stream is without keys.
@@ -116,20 +135,35 @@ impl Writer {
             Self::assemble(store, db, keys, Monitor::new(ruleset, sealer), stream, now)?;
         // Whom nobody else stands in for has K_0 from the store.
         writer.begun = auditor.is_none().then_some(secrets);
+        // Whoever puts another K_0 there later contradicts the first record.
+        if let Some(sealed) = &writer.stream.k0_box {
+            let claim = Claim::Box { sha256: Sha256::digest(sealed).into() };
+            let announce = vec![Announcement::of(claim, "stream_began", now)];
+            writer.rotated_at = now;
+            writer.run(Step { announce, checkpoint: When::Always, ..Step::default() }, now)?;
+        }
         // Its first key is in use from now on; that of a stream that is resumed rotates at once.
         writer.rotated_at = now;
         Ok(writer)
     }
 
     /// The sealer that goes on with a stream, or why nobody may.
-    fn sealer(stream: &StreamRow, keys: &KeyPlace) -> Result<Result<Sealer, String>> {
+    fn sealer(db: &mut Db, stream: &StreamRow, keys: &KeyPlace) -> Result<Result<Sealer, String>> {
         let Some(head) = stream.head() else {
             return Ok(Err("its row in the database was changed".into()));
         };
         let Some(file) = keys.read()? else { return Ok(Err("its key file is gone".into())) };
-        Ok(match file.reconcile(&head) {
-            Ok(file) => Ok(Sealer::resume(&stream.origin, head, &file)?),
-            Err(alarm) => Err(alarm),
+        if file.stream != stream.origin {
+            return Ok(Err("its key file is that of another stream".into()));
+        }
+        let kept = file.clone();
+        let file = match file.reconcile(&head) {
+            Ok(file) => file,
+            Err(alarm) => return Ok(Err(alarm)),
+        };
+        Ok(match tail::check(db, stream, &head, &kept)? {
+            None => Ok(Sealer::resume(&stream.origin, head, &file)?),
+            Some(alarm) => Err(alarm),
         })
     }
 

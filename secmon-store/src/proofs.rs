@@ -66,8 +66,7 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`] when there is none.
     pub fn stream(&self, name: &str) -> Result<StreamRow> {
-        let named = |row: &StreamRow| row.id() == name || row.origin == name || row.label == name;
-        let found = self.streams()?.into_iter().rfind(named);
+        let found = self.streams()?.into_iter().rfind(|row| row.is(name));
         found.ok_or_else(|| Error::NotFound { what: format!("stream `{name}`") })
     }
 }

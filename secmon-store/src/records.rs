@@ -132,7 +132,7 @@ pub(crate) fn stored(db: &mut Db, stream_no: i64, from: i64, limit: i64) -> Resu
     use diesel::dsl::sql;
     use diesel::sql_types::{BigInt, Binary, Bool, Nullable};
     let query = records::table
-        .filter(records::stream_no.eq(stream_no).and(records::seq.ge(from)))
+        .filter(records::stream_no.eq(stream_no).and(records::seq.between(from, i64::MAX)))
         .order(records::seq)
         .limit(limit)
         .select((
@@ -151,6 +151,17 @@ pub(crate) fn stored(db: &mut Db, stream_no: i64, from: i64, limit: i64) -> Resu
             sql::<Bool>(IS_TYPED),
         ));
     Ok(on!(db, c => query.load(c))?)
+}
+
+/// Whether a stream has records that no walk meets: whose index is negative, or no number at all, which SQLite
+/// sorts behind all numbers.
+pub(crate) fn has_strange(db: &mut Db, stream_no: i64) -> Result<bool> {
+    let strange = records::seq.lt(0).or(records::seq.gt(i64::MAX));
+    let query = records::table
+        .filter(records::stream_no.eq(stream_no).and(strange))
+        .select(records::stream_no);
+    let found: Option<i64> = on!(db, c => query.first(c).optional())?;
+    Ok(found.is_some())
 }
 
 /// The number of a stream that has records and is none of these, which must be sorted.

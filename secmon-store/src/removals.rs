@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use secmon_core::seal::{BLOCK, Claim};
+use secmon_core::seal::{BLOCK, Claim, day_of_expiry, leaf_hash};
 use secmon_core::{Announcement, Step, When};
 
 use crate::connection::{Db, on};
 use crate::failpoint::hit;
 use crate::schema::{expiring, records, removals};
+use crate::tiles::{self, TILE};
 use crate::{Error, Result, Writer, signed, unsigned};
 
 /// Records deleted in one transaction, so that no batch waits long.
@@ -142,9 +143,21 @@ impl Writer {
         let query =
             records::table.filter(own).select((records::seq, records::expires, records::body));
         let rows: Vec<(i64, i64, Vec<u8>)> = on!(&mut self.db, c => query.load(c))?;
-        let differs = rows
-            .iter()
-            .find(|(_, expires, body)| secmon_core::seal::day_of_expiry(body) != Some(*expires));
-        differs.map_or(Ok(()), |(seq, ..)| Err(Error::Tampered { seq: unsigned(*seq) }))
+        let mut tile = (-1, Vec::new());
+        for (seq, expires, body) in rows {
+            let (idx, at) = (seq.div_euclid(signed(TILE)), seq.rem_euclid(signed(TILE)));
+            if tile.0 != idx {
+                let hashes = tiles::tile(&mut self.db, self.stream.stream_no, 0, idx)?;
+                tile = (idx, hashes.unwrap_or_default());
+            }
+            let (leaves, _) = tile.1.as_chunks::<32>();
+            let leaf = usize::try_from(at).ok().and_then(|at| leaves.get(at));
+            // Of a body that is not the one that was sealed nothing may be left but its place.
+            let is_sealed = leaf.is_some_and(|leaf| *leaf == leaf_hash(&body));
+            if !is_sealed || day_of_expiry(&body) != Some(expires) {
+                return Err(Error::Tampered { seq: unsigned(seq) });
+            }
+        }
+        Ok(())
     }
 }

@@ -41,6 +41,11 @@ impl StreamRow {
         secmon_core::hex(&self.stream_id)
     }
 
+    /// Whether this is its id, origin or label.
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.id() == name || self.origin == name || self.label == name
+    }
+
     /// How many records it has.
     pub fn size(&self) -> u64 {
         unsigned(self.size)

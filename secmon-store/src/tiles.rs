@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 use secmon_core::Batch;
-use secmon_core::seal::{leaf_hash, node_hash};
+use secmon_core::seal::{Tree, leaf_hash, node_hash};
 
 use crate::connection::{Db, on};
 use crate::records::walk;
@@ -71,7 +71,7 @@ impl Open {
             let (idx, count) = (signed(size / TILE), usize::try_from(size % TILE).unwrap_or(0));
             let mut hashes = tile(db, stream.stream_no, level, idx)?.unwrap_or_default();
             if hashes.len() < count * 32 {
-                hashes = rebuilt(db, stream, level, idx)?;
+                hashes = rebuilt(db, stream.stream_no, level, idx)?;
             }
             if hashes.len() < count * 32 {
                 let reason =
@@ -133,22 +133,37 @@ impl Open {
 }
 
 /// What a tile must hold, from what it stands on.
-fn rebuilt(db: &mut Db, stream: &StreamRow, level: i32, idx: i64) -> Result<Vec<u8>> {
+fn rebuilt(db: &mut Db, stream_no: i64, level: i32, idx: i64) -> Result<Vec<u8>> {
     let tile_size = signed(TILE);
     let from = idx.saturating_mul(tile_size);
     if level == 0 {
-        let rows = walk(db, stream.stream_no, from, tile_size)?;
+        let rows = walk(db, stream_no, from, tile_size)?;
         let rows = (from..).zip(&rows).take_while(|(seq, row)| row.seq == *seq);
         return Ok(rows.flat_map(|(_, row)| leaf_hash(&row.body)).collect());
     }
     let mut hashes = Vec::new();
     for below in from..from + tile_size {
-        let lower = tile(db, stream.stream_no, level - 1, below)?.unwrap_or_default();
+        let lower = tile(db, stream_no, level - 1, below)?.unwrap_or_default();
         let (lower, _) = lower.as_chunks();
         let Some(root) = fold(lower).filter(|_| lower.len() as u64 == TILE) else { break };
         hashes.extend(root);
     }
     Ok(hashes)
+}
+
+/// The tree of a stream's first records, as its tiles have it; none if they lack hashes.
+pub(crate) fn tree(db: &mut Db, stream_no: i64, size: u64) -> Result<Option<Tree>> {
+    let mut nodes = Nodes::new(db, stream_no);
+    let mut frontier = Vec::new();
+    for level in (0..u64::BITS).rev().filter(|level| size >> level & 1 == 1) {
+        // The last perfect subtree of this size stands in front of all smaller ones.
+        match nodes.node(level, (size >> level) - 1) {
+            Ok(hash) => frontier.push(hash),
+            Err(Error::Database { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Tree::from_frontier(size, frontier))
 }
 
 /// Nodes of a stream's tree, read tile by tile as a proof asks for them.
@@ -176,8 +191,11 @@ impl<'a> Nodes<'a> {
                 place.insert(tile(self.db, self.stream_no, tile_level, idx)?.unwrap_or_default())
             }
         };
-        let (hashes, _) = hashes.as_chunks();
         let from = usize::try_from(first % TILE).unwrap_or(0);
+        if hashes.len() < (from + (1 << height)) * 32 {
+            *hashes = rebuilt(self.db, self.stream_no, tile_level, idx)?;
+        }
+        let (hashes, _) = hashes.as_chunks();
         let run = hashes.get(from..from + (1 << height));
         run.and_then(fold).ok_or_else(|| Error::Database {
             reason: format!("tile {idx} of level {tile_level} lacks hashes: verify the store"),

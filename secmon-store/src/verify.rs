@@ -1,5 +1,7 @@
 //! Verification of what is stored: streams page by page, with memory that does not grow.
 
+use std::collections::BTreeSet;
+
 use secmon_core::seal::{Finding, Flaw, Note, Verdict, Verifier, Vkey};
 
 use crate::auditor::AuditorSecret;
@@ -39,25 +41,63 @@ impl Store {
     ) -> Result<Vec<Verdict>> {
         let mut verdicts = Vec::new();
         let streams = self.streams()?;
+        options.check(&streams)?;
         for vkey in &options.vkeys {
             if !streams.iter().any(|stream| stream.origin == vkey.name()) {
-                let mut verdict = Verifier::new(vkey.clone());
-                verdict.report(Flaw::Missing, 0, "the stream of this key is not in the store");
-                verdicts.push(verdict.finish(None, None));
+                verdicts.push(gone(vkey.name(), "the stream of this key is not in the store"));
             }
         }
+        for origin in options.anchors_of_none(streams.iter().map(|stream| stream.origin.as_str())) {
+            verdicts
+                .push(gone(origin, "the stream of a checkpoint kept outside is not in the store"));
+        }
         for stream in &streams {
-            let wanted = options.stream.as_deref().is_none_or(|name| {
-                name == stream.id() || name == stream.origin || name == stream.label
-            });
-            if wanted {
+            if options.stream.as_deref().is_none_or(|name| stream.is(name)) {
                 verdicts.push(self.verify_stream(stream, options, &streams, &mut progress)?);
             }
         }
+        self.check_reliance(options, &streams, &mut verdicts)?;
         if options.stream.is_none() {
             verdicts.extend(self.orphans(&streams)?);
         }
         Ok(verdicts)
+    }
+
+    /// Checks the records of other streams on which verdicts rely: those streams must be sound up to there,
+    /// and their keys known, if keys came by another way.
+    fn check_reliance(
+        &self,
+        options: &VerifyOptions,
+        streams: &[StreamRow],
+        verdicts: &mut [Verdict],
+    ) -> Result<()> {
+        let mut known: Vec<Verdict> = verdicts.to_vec();
+        for verdict in verdicts {
+            for (origin, seq) in verdict.relies_on.clone() {
+                let stream = streams.iter().find(|stream| stream.origin == origin);
+                if let Some(stream) = stream
+                    && !known.iter().any(|other| other.origin == origin)
+                {
+                    known.push(self.verify_stream(stream, options, streams, &mut |_| {})?);
+                }
+                let given = |vkey: &Vkey| vkey.name() == origin;
+                let is_known = options.vkeys.is_empty() || options.vkeys.iter().any(given);
+                let is_sound = |other: &Verdict| {
+                    other.origin == origin && other.is_ok() && other.covered > seq
+                };
+                if !is_known || !known.iter().any(is_sound) {
+                    verdict.findings.push(Finding {
+                        flaw: Flaw::Unannounced,
+                        seq: 0,
+                        detail: format!(
+                            "record {seq} of `{origin}` announces erasures here, but that stream is not \
+                             sound up to there, or its key was not given"
+                        ),
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Looks for records of a stream that is not there.
@@ -88,8 +128,10 @@ impl Store {
         streams: &[StreamRow],
         progress: &mut dyn FnMut(u64),
     ) -> Result<Verdict> {
-        // The key file is written behind the database: read before it, it cannot be ahead.
-        let key_file = keys::read(&self.0.keys.join(listed.id()));
+        // The key file is written behind the database: read before it, it cannot be ahead. By the name that
+        // stands in every body: the id beside it is a column that anybody may have changed.
+        let id = listed.origin.rsplit('/').next().unwrap_or_default();
+        let key_file = keys::read(&self.0.keys.join(id));
         let stream = self.streams()?.into_iter().find(|row| row.stream_no == listed.stream_no);
         let stream = stream
             .ok_or_else(|| Error::NotFound { what: format!("stream `{}`", listed.origin) })?;
@@ -98,8 +140,13 @@ impl Store {
             Ok(verifier) => verifier,
             Err(verdict) => return Ok(*verdict),
         };
+        if stream.id() != id {
+            let detail = "the stream's id is not the one in its origin";
+            verifier.report(Flaw::ColumnMismatch, 0, detail);
+        }
+        verifier.expect_box(stream.k0_box.as_deref());
         let k0 = options.k0.iter().find(|(name, _)| match name {
-            Some(name) => *name == stream.id() || *name == stream.origin || *name == stream.label,
+            Some(name) => stream.is(name),
             None => streams.len() == 1,
         });
         let boxed = options.auditor.as_ref().zip(stream.k0_box.as_deref());
@@ -113,9 +160,16 @@ impl Store {
                 }
             }
         }
+        if let Ok(Some(keys)) = &key_file {
+            verifier.expect_keys(keys);
+        }
         let restored = if stream.closed { self.restore_of(&stream)? } else { None };
         let keys = match key_file {
-            Ok(keys) => keys.filter(|keys| keys.stream == stream.origin),
+            Ok(Some(keys)) if keys.stream != stream.origin => {
+                verifier.report(Flaw::Malformed, 0, "the key file is that of another stream");
+                None
+            }
+            Ok(keys) => keys,
             Err(error) => {
                 verifier.report(
                     Flaw::Malformed,
@@ -158,6 +212,59 @@ impl Store {
             format!("closed at record {size}, as record {seq} of `{by}` announces: {message}")
         }))
     }
+}
+
+impl VerifyOptions {
+    /// Refuses what would be used for nothing: whoever gives a key must not be told that all is well without it.
+    fn check(&self, streams: &[StreamRow]) -> Result<()> {
+        let known = |name: &str| streams.iter().any(|stream| stream.is(name));
+        if let Some(name) = self.stream.as_deref().filter(|name| !known(name)) {
+            return Err(Error::NotFound { what: format!("stream `{name}`") });
+        }
+        for (name, _) in &self.k0 {
+            match name {
+                Some(name) if !known(name) => {
+                    return Err(Error::NotFound {
+                        what: format!("stream `{name}`, whose K_0 was given,"),
+                    });
+                }
+                None if streams.len() != 1 => {
+                    let reason = format!(
+                        "there are {} streams: say whose K_0 it is, STREAM=@FILE",
+                        streams.len()
+                    );
+                    return Err(Error::Query { reason });
+                }
+                _ => {}
+            }
+        }
+        let has_box = streams.iter().any(|stream| stream.k0_box.is_some());
+        if self.auditor.is_some() && self.k0.is_empty() && !has_box {
+            let reason = "no K_0 was encrypted to an auditor in this store".into();
+            return Err(Error::Query { reason });
+        }
+        Ok(())
+    }
+
+    /// The streams of checkpoints kept outside that are none of these.
+    pub(crate) fn anchors_of_none<'o, 's>(
+        &'o self,
+        origins: impl Iterator<Item = &'s str>,
+    ) -> BTreeSet<&'o str> {
+        let mut left: BTreeSet<&str> =
+            self.anchors.iter().map(|note| note.origin.as_str()).collect();
+        for origin in origins {
+            left.remove(origin);
+        }
+        left
+    }
+}
+
+/// The verdict on a stream that is not there.
+fn gone(origin: &str, detail: &str) -> Verdict {
+    let mut verdict = Verdict { origin: origin.into(), ..Verdict::default() };
+    verdict.findings.push(Finding { flaw: Flaw::Missing, seq: 0, detail: detail.into() });
+    verdict
 }
 
 /// The verifier of a stream, with the key to start from and the stream's own key: those given, else what

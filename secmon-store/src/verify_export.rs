@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -37,9 +37,38 @@ pub fn verify_export(
         });
     }
     let alone = folders.len() == 1;
+    if !alone && options.k0.iter().any(|(name, _)| name.is_none()) {
+        let reason = "there are several streams: say whose K_0 it is, STREAM=@FILE".into();
+        return Err(Error::Query { reason });
+    }
+    if options.auditor.is_some() {
+        let reason = "an export holds no encrypted K_0: verify the store, or give K_0 itself";
+        return Err(Error::Query { reason: reason.into() });
+    }
     let mut verdicts = Vec::new();
     for folder in &folders {
         verdicts.push(stream(folder, options, alone, &mut progress)?);
+    }
+    let known = |name: &str| {
+        let is = |folder: &PathBuf| folder.file_name().is_some_and(|id| id == name);
+        verdicts.iter().any(|verdict: &Verdict| verdict.origin == name) || folders.iter().any(is)
+    };
+    if let Some((Some(name), _)) =
+        options.k0.iter().find(|(name, _)| name.as_deref().is_some_and(|name| !known(name)))
+    {
+        return Err(Error::NotFound { what: format!("stream `{name}`, whose K_0 was given,") });
+    }
+    let left: Vec<&str> = options
+        .anchors_of_none(verdicts.iter().map(|verdict| verdict.origin.as_str()))
+        .into_iter()
+        .collect();
+    if let Some(verdict) = verdicts.first_mut().filter(|_| !left.is_empty()) {
+        // An export may hold some streams of a store only.
+        let notice = format!(
+            "the export does not hold the streams of other checkpoints: {}",
+            left.join(", ")
+        );
+        verdict.notices.push(notice);
     }
     for vkey in &options.vkeys {
         if !verdicts.iter().any(|verdict| verdict.origin == vkey.name()) {
@@ -78,8 +107,7 @@ fn stream(
     let mut aside = Lines::open(&path)?;
     let mut lines = Lines::open(&path)?;
     let mut macs = Lines::open(&folder.join("macs"))?;
-    let notes = read(&folder.join("checkpoints.txt"))?;
-    let mut notes = notes_of(&notes).into_iter().peekable();
+    let mut notes = Notes::open(&folder.join("checkpoints.txt"))?;
     let mut epoch = 0;
     let mut block = None;
     while let Some(line) = lines.next()? {
@@ -112,7 +140,7 @@ fn stream(
             }
         }
         let last_mac = mac.try_into().ok();
-        while let Some((size, note)) = notes.next_if(|(size, _)| *size <= verifier.next_seq()) {
+        while let Some((size, note)) = notes.next_up_to(verifier.next_seq())? {
             let mac = last_mac.or(verifier.last_mac()).unwrap_or_default();
             verifier.checkpoint(&Checkpoint { epoch, size, mac, note });
             epoch += 1;
@@ -121,10 +149,12 @@ fn stream(
             progress(verifier.next_seq());
         }
     }
-    if let Some((size, note)) = notes.next() {
+    if let Some((size, _)) = notes.next_up_to(u64::MAX)? {
         let detail = format!("a checkpoint covers {size} records");
         verifier.report(Flaw::Truncated, verifier.next_seq(), &detail);
-        drop(note);
+    } else if verifier.covered() < verifier.next_seq() {
+        let detail = "no checkpoint covers the records from here on, which no export holds";
+        verifier.report(Flaw::BadSignature, verifier.covered(), detail);
     }
     Ok(verifier.finish(None, None))
 }
@@ -134,14 +164,51 @@ fn read(path: &Path) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The notes of a file, with their sizes; what is none stands where the one before ended.
-fn notes_of(text: &str) -> Vec<(u64, String)> {
-    let mut size = 0;
-    let placed = |(note, parsed): (String, secmon_core::Result<Note>)| {
-        size = parsed.map_or(size, |note| note.size);
-        (size, note)
-    };
-    Note::parse_all(text).into_iter().map(placed).collect()
+/// The notes of a file, one after another.
+struct Notes {
+    lines: Lines,
+    next: Option<(u64, String)>,
+    size: u64,
+}
+
+impl Notes {
+    fn open(path: &Path) -> Result<Self> {
+        let mut notes = Self { lines: Lines::open(path)?, next: None, size: 0 };
+        notes.next = notes.read()?;
+        Ok(notes)
+    }
+
+    /// The next note, if it covers at most so many records; what is none stands where the one before ended.
+    fn next_up_to(&mut self, size: u64) -> Result<Option<(u64, String)>> {
+        if self.next.as_ref().is_none_or(|(covered, _)| *covered > size) {
+            return Ok(None);
+        }
+        let note = self.next.take();
+        self.next = self.read()?;
+        Ok(note)
+    }
+
+    fn read(&mut self) -> Result<Option<(u64, String)>> {
+        let mut note = String::new();
+        while let Some(line) = self.lines.next()? {
+            // Three lines and an empty one, then signatures up to another empty line.
+            if line.is_empty() && (note.is_empty() || note.contains("\n\n")) {
+                if note.is_empty() {
+                    continue;
+                }
+                break;
+            }
+            if note.len() > MOST_BODY {
+                break;
+            }
+            note.extend([&*String::from_utf8_lossy(&line), "\n"]);
+        }
+        if note.is_empty() {
+            return Ok(None);
+        }
+        self.size = Note::parse(&note).map_or(self.size, |parsed| parsed.size);
+        Ok(Some((self.size, note)))
+    }
 }
 
 /// Where the records stand that announce removals, by block.

@@ -51,6 +51,10 @@ impl Store {
                 if !request.holds(note, root.as_ref()) {
                     return Ok(Witnessed::Refused);
                 }
+                if seen == note.size && root == Some(note.root) {
+                    // Seen already: nothing to write.
+                    return Ok(Witnessed::Kept);
+                }
                 let row = Row {
                     origin: note.origin.clone(),
                     size: signed(note.size),

@@ -121,7 +121,9 @@ impl Writer {
         }
         step.announce.extend(self.rules_announcement(now));
         let news = self.stream.size() + step.events.len() as u64 - self.checkpoint_size;
-        step.checkpoint = if now - self.checkpoint_at < CHECKPOINT_PAUSE {
+        step.checkpoint = if (news == 0 && step.announce.is_empty())
+            || now - self.checkpoint_at < CHECKPOINT_PAUSE
+        {
             When::Never
         } else if now - self.checkpoint_at >= CHECKPOINT_AFTER || news >= CHECKPOINT_RECORDS {
             When::Always

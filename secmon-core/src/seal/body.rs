@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::claim::{BLOCK_BYTES, Claim, ERASURE, KEY, RETENTION};
+use super::claim::{BLOCK_BYTES, Claim, ERASURE, KEY, RETENTION, STREAM};
 use super::strict::{Strict, unescape};
 use crate::event::{Event, Level, Name, fields};
 use crate::json::{push_display, push_escaped, push_int, push_str};
-use crate::privacy::RAW;
+use crate::token::RAW;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
@@ -43,6 +43,11 @@ pub(crate) fn encode(envelope: &Envelope<'_>, event: &Event, out: &mut String) {
         push_int(out, i64::try_from(*block).unwrap_or(i64::MAX));
         out.push_str(",\"by\":");
         push_str(out, by);
+    }
+    if let Some(Claim::Box { sha256 }) = envelope.claim {
+        out.push_str(",\"box\":\"");
+        BASE64.encode_string(sha256, out);
+        out.push('"');
     }
     out.push_str(",\"cat\":\"");
     push_escaped(out, envelope.category);
@@ -214,6 +219,7 @@ pub(crate) struct Body<'a> {
     next: Option<&'a str>,
     block: Option<i64>,
     by: Option<&'a str>,
+    sealed_box: Option<&'a str>,
     gone: Option<&'a str>,
     policy: Option<&'a str>,
     of: Option<&'a str>,
@@ -244,6 +250,9 @@ impl<'a> Body<'a> {
     /// What the record says to whoever verifies; none if it is an event, or not of the right form.
     pub(crate) fn claim(&self) -> Option<Claim> {
         match self.category {
+            STREAM => {
+                Some(Claim::Box { sha256: BASE64.decode(self.sealed_box?).ok()?.try_into().ok()? })
+            }
             KEY => Some(Claim::Key {
                 epoch: u64::try_from(self.epoch?).ok()?,
                 next: BASE64.decode(self.next?).ok()?.try_into().ok()?,
@@ -272,6 +281,7 @@ impl<'a> Body<'a> {
         match key {
             "at" => self.at = reader.integer()?,
             "block" => self.block = Some(reader.integer()?),
+            "box" => self.sealed_box = Some(reader.string(&mut self.escaped)?),
             "by" => self.by = Some(reader.string(&mut self.escaped)?),
             "epoch" => self.epoch = Some(reader.integer()?),
             "gone" => self.gone = Some(reader.string(&mut self.escaped)?),

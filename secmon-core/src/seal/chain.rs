@@ -56,7 +56,7 @@ impl std::fmt::Debug for MacKey {
     }
 }
 
-/// M_{-1} = H("secmon/stream/v1" ‖ 0x00 ‖ origin)
-pub(crate) fn first_mac(origin: &str) -> Hash {
+/// The MAC in front of the first record: H("secmon/stream/v1" ‖ 0x00 ‖ origin).
+pub fn first_mac(origin: &str) -> [u8; 32] {
     Sha256::new_with_prefix(b"secmon/stream/v1\0").chain_update(origin).finalize().into()
 }

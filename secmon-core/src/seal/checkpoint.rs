@@ -10,6 +10,8 @@ use crate::{Error, Result};
 
 /// Ed25519 in C2SP's list of algorithms.
 const ED25519: u8 = 1;
+/// With what a signature line begins.
+pub(super) const SIGNATURE: &str = "\u{2014} ";
 
 /// A public key with its name, as verifiers are given it: `<name>+<key id>+<base64>`.
 ///
@@ -116,7 +118,7 @@ impl Note {
         for key in keys {
             let mut signature = key_id(origin, &key.verifying_key()).to_vec();
             signature.extend(key.sign(text.as_bytes()).to_bytes());
-            note.extend(["\u{2014} ", origin, " ", &BASE64.encode(signature), "\n"]);
+            note.extend([SIGNATURE, origin, " ", &BASE64.encode(signature), "\n"]);
         }
         note
     }
@@ -141,7 +143,7 @@ impl Note {
         let signatures =
             signatures.strip_suffix('\n').ok_or_else(|| wrong("no newline at the end"))?;
         let signatures = signatures.split('\n').map(|line| {
-            let (name, signature) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
+            let (name, signature) = line.strip_prefix(SIGNATURE)?.split_once(' ')?;
             Some((name.to_owned(), BASE64.decode(signature).ok()?))
         });
         let signatures: Option<Vec<_>> = signatures.collect();
@@ -150,23 +152,43 @@ impl Note {
     }
 
     /// Reads notes one behind another, with empty lines between them, as exports and anchor files have
-    /// them. What is no note is given back as its error.
+    /// them. What is no note is given back as its error: half a note, as a crash leaves it, does not spoil
+    /// those behind it.
     pub fn parse_all(text: &str) -> Vec<(String, Result<Self>)> {
         let mut notes = Vec::new();
-        let mut lines = text.lines().peekable();
-        while lines.peek().is_some() {
-            let mut note = String::new();
-            for line in lines.by_ref().take(4) {
+        let mut note = String::new();
+        let mut is_signed = false;
+        for line in text.lines() {
+            let is_signature = line.starts_with(SIGNATURE);
+            if is_signed && !is_signature {
+                Self::take(&mut notes, std::mem::take(&mut note));
+            }
+            is_signed = is_signature;
+            if !(line.is_empty() && note.is_empty()) {
                 note.extend([line, "\n"]);
             }
-            while let Some(line) = lines.next_if(|line| !line.is_empty()) {
-                note.extend([line, "\n"]);
-            }
-            lines.next_if(|line| line.is_empty());
-            let parsed = Self::parse(&note);
-            notes.push((note, parsed));
+        }
+        if !note.trim().is_empty() {
+            Self::take(&mut notes, note);
         }
         notes
+    }
+
+    /// Takes a text that should be a note; where half of another stands before it, both.
+    fn take(notes: &mut Vec<(String, Result<Self>)>, note: String) {
+        let parsed = Self::parse(&note);
+        let header = note.find(&format!("\n\n{SIGNATURE}")).and_then(|end| note.get(..end));
+        let start =
+            header.and_then(|header| header.rmatch_indices('\n').nth(2)).map(|(at, _)| at + 1);
+        let halves =
+            start.filter(|_| parsed.is_err()).and_then(|start| note.split_at_checked(start));
+        match halves.map(|(half, whole)| (half, whole, Self::parse(whole))) {
+            Some((half, whole, Ok(rescued))) => {
+                notes.push((half.into(), parsed));
+                notes.push((whole.into(), Ok(rescued)));
+            }
+            _ => notes.push((note, parsed)),
+        }
     }
 
     /// Whether the key signed it. Lines of other keys are ignored.

@@ -8,6 +8,11 @@ use crate::event::Name;
 /// What a record of the writer's own says to whoever verifies the stream, in members of its body.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Claim {
+    /// `secmon.stream`, the first record of a stream whose K_0 lies in the store, encrypted to an auditor.
+    Box {
+        /// SHA-256 of what lies there.
+        sha256: [u8; 32],
+    },
     /// `secmon.key`: the signing key of the checkpoints behind the one that this record ends.
     Key {
         /// The epoch that begins.
@@ -39,6 +44,7 @@ impl Claim {
     /// The category of its record.
     pub(crate) fn category(&self) -> &'static str {
         match self {
+            Self::Box { .. } => STREAM,
             Self::Key { .. } => KEY,
             Self::Gone { .. } => RETENTION,
             Self::Erased { .. } => ERASURE,
@@ -51,6 +57,8 @@ impl Claim {
     }
 }
 
+/// The category of the record with which a stream begins.
+pub(super) const STREAM: &str = "secmon.stream";
 /// The category of records that name the next signing key.
 pub(super) const KEY: &str = "secmon.key";
 /// The category of records that announce what is removed.

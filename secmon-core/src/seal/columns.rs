@@ -46,8 +46,9 @@ pub struct Columns<'a> {
 
 /// The first column that differs from the body.
 pub(super) fn differing(body: &Body<'_>, columns: &Columns<'_>) -> Option<&'static str> {
-    let same = |a: Option<&str>, b: Option<&str>| {
-        a == b || (body.escaped && a.map(unescape).as_deref() == b)
+    let same = |a: Option<&str>, b: Option<&str>| match a {
+        Some(a) if body.escaped && a.contains('\\') => Some(unescape(a).as_str()) == b,
+        a => a == b,
     };
     let checks = [
         ("ts", body.time == columns.time),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, FixedOffset, Utc};
 
 use crate::event::{Event, MESSAGE_AT, Name, Value, fields};
-use crate::privacy::RAW;
+use crate::token::RAW;
 
 /// The event that a body holds, with the personal values that are at hand in place of their commitments;
 /// none if the body is none of ours.

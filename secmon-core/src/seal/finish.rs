@@ -1,8 +1,12 @@
 //! The end of verification: what was walked, against what the store and others say of the stream.
 
+use super::claim::BLOCK;
 use super::verdict::{Flaw, Verdict};
 use super::verify::Verifier;
 use super::{Head, KeyFile};
+
+/// A writer never leaves so many records without a checkpoint: it issues one a second, or behind 10,000.
+const MOST_OPEN: u64 = BLOCK;
 
 impl Verifier {
     /// Ends the walk: compares with the head that the store claims, and with the key file.
@@ -51,13 +55,41 @@ impl Verifier {
                 self.report(Flaw::BadSeal, size, &detail);
             }
         }
-        if let Some(kept) = self.anchors.left() {
+        let by_keys = |kept: &u64| keys.is_some_and(|keys| keys.size == *kept);
+        if let Some(kept) = self.anchors.left().filter(|kept| !by_keys(kept)) {
             let detail = format!("a checkpoint kept outside covers {kept} records");
             self.report(Flaw::Rollback, size, &detail);
         }
         if let Some(seq) = self.removals.unconfirmed() {
             let detail = "the record that announced removals is not at this index";
             self.report(Flaw::Unannounced, seq, detail);
+        }
+        if head.is_some() && self.kept_box != self.named_box {
+            let detail = "the encrypted K_0 is not the one with which the stream began";
+            self.report(Flaw::ColumnMismatch, 0, detail);
+        }
+        if let Some(last) = self.removals.last().filter(|last| *last >= self.verdict.covered)
+            && self.verdict.is_ok()
+        {
+            let detail = "no checkpoint covers the record that announced removals";
+            self.report(Flaw::Unannounced, last, detail);
+        }
+        if head.is_some() && size.saturating_sub(self.verdict.covered) > MOST_OPEN {
+            let detail = format!(
+                "no checkpoint covers the {} records from here on",
+                size - self.verdict.covered
+            );
+            self.report(Flaw::BadSignature, self.verdict.covered, &detail);
+        }
+        if let Some(keys) = keys
+            && keys.sig_epoch == self.sig_epoch
+            && keys.vkey(&self.origin).is_ok_and(|vkey| vkey != self.vkey)
+        {
+            self.report(
+                Flaw::BadSignature,
+                size,
+                "the stream names another key than the key file has",
+            );
         }
         if let Some(keys) = keys
             && (keys.size > size || keys.mac_epoch > self.epoch)

@@ -102,6 +102,9 @@ impl std::fmt::Debug for KeyFile {
     }
 }
 
+/// Epochs that a key file may be behind: months of checkpoints.
+const MOST_BEHIND: u64 = 10_000_000;
+
 impl KeyFile {
     pub(crate) fn of(origin: &str, head: &Head, secrets: &Secrets) -> Self {
         let text = |key: &SigningKey| BASE64.encode(Zeroizing::new(key.to_bytes()));
@@ -116,6 +119,16 @@ impl KeyFile {
             size: head.tree.size(),
             root: BASE64.encode(head.tree.root()),
         }
+    }
+
+    /// The public key of the signing key in use.
+    pub fn vkey(&self, origin: &str) -> Result<Vkey> {
+        Ok(Vkey::of(origin, &self.secrets()?.signer))
+    }
+
+    /// The root that the stream had; none if it is no hash.
+    pub fn root(&self) -> Option<[u8; 32]> {
+        BASE64.decode(&self.root).ok()?.try_into().ok()
     }
 
     /// Keeps the secret of the next signing key: it must lie in the file before a record that names it
@@ -152,6 +165,12 @@ impl KeyFile {
                 "the database was rolled back: its stream `{}` is at record {size}, epoch {}, but the \
                  key file has seen record {}, epoch {}",
                 self.stream, head.mac_epoch, self.size, self.mac_epoch
+            ));
+        }
+        if head.mac_epoch - self.mac_epoch > MOST_BEHIND {
+            return Err(format!(
+                "the database claims epoch {}, far beyond the key file",
+                head.mac_epoch
             ));
         }
         if self.sig_epoch < head.sig_epoch {

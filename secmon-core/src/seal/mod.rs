@@ -26,7 +26,7 @@ use ed25519_dalek::SigningKey;
 
 pub(crate) use self::body::{Envelope, encode, fits};
 pub use self::body::{MOST_BODY, Retention, day_of_expiry, seq_of};
-use self::chain::first_mac;
+pub use self::chain::first_mac;
 pub use self::checkpoint::{Checkpoint, Note, Vkey};
 pub use self::claim::{BLOCK, Claim};
 pub use self::columns::{Columns, Sealed};

@@ -247,7 +247,8 @@ impl std::str::FromStr for Proof {
             return Err(wrong("it does not begin with `c2sp.org/tlog-proof@v1`"));
         }
         let extra = lines.next_if(|line| line.starts_with("extra "));
-        let extra = extra.map(|line| BASE64.decode(line.trim_start_matches("extra ")));
+        let extra =
+            extra.map(|line| BASE64.decode(line.strip_prefix("extra ").unwrap_or_default()));
         let extra = extra.transpose().map_err(|_| wrong("`extra` is not base64"))?;
         let index = lines.next().and_then(|line| line.strip_prefix("index "));
         let number = index.and_then(|index| index.parse::<u64>().ok());

@@ -13,16 +13,25 @@ pub(super) struct Removals {
     blocks: BTreeMap<u64, Vec<u8>>,
     /// The leaves of the announcing records, until the walk meets them.
     due: BTreeMap<u64, Hash>,
+    /// The last of the announcing records.
+    last: Option<u64>,
 }
 
 impl Removals {
-    /// Takes the leaf of an announcing record, which the walk must meet.
-    pub(super) fn expect(&mut self, seq: u64, leaf: Hash) {
-        self.due.insert(seq, leaf);
+    /// Takes the leaf of an announcing record, which the walk must meet, unless it has passed it.
+    pub(super) fn expect(&mut self, seq: u64, leaf: Hash, next: u64) {
+        if seq >= next {
+            self.due.insert(seq, leaf);
+        }
+        self.last = self.last.max(Some(seq));
     }
 
-    pub(super) fn add(&mut self, seq: u64, leaf: Hash, block: u64, gone: &[u8]) {
-        self.expect(seq, leaf);
+    /// The last record that announced anything.
+    pub(super) fn last(&self) -> Option<u64> {
+        self.last
+    }
+
+    pub(super) fn add(&mut self, seq: u64, block: u64, gone: &[u8]) {
         let bits = self.blocks.entry(block).or_insert_with(|| vec![0; gone.len()]);
         // A record can announce the end only of those before it.
         let before = seq.saturating_sub(block.saturating_mul(BLOCK));

@@ -17,7 +17,7 @@ use super::tree::Hash;
 use super::verdict::Flaw;
 use super::verify::Verifier;
 use crate::event::Name;
-use crate::privacy::Token;
+use crate::token::Token;
 
 /// What a body says in place of a personal value: HMAC-SHA256(salt, `secmon/field/v1` ‖ 0x00 ‖ name ‖ 0x00 ‖
 /// value). Without the salt nobody can tell which value it was, however few there are to try.

@@ -108,6 +108,8 @@ pub struct Verdict {
     pub covered: u64,
     /// Whether MACs were checked.
     pub macs_checked: bool,
+    /// Records of other streams that announce erasures in this one: the verdict is as good as those on them.
+    pub relies_on: Vec<(String, u64)>,
     /// What should be known besides: that a stream was closed, and which record announces that.
     pub notices: Vec<String>,
     /// What was found wrong, the first record first; empty when all is well.

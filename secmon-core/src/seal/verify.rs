@@ -1,11 +1,14 @@
 //! Verification of a stream: offline, with the public key alone; with K_0 the MACs too.
 
+use sha2::{Digest as _, Sha256};
+
 use super::anchors::Anchors;
 use super::body::Body;
 use super::chain::{MacKey, first_mac};
 use super::checkpoint::{Checkpoint, Note, Vkey};
 use super::claim::{Claim, KEY};
 use super::columns::{Sealed, differing, with_tokens};
+use super::keys::KeyFile;
 use super::removals::Removals;
 use super::tree::{Hash, Tree, leaf_hash};
 use super::value::Erasures;
@@ -28,6 +31,9 @@ pub struct Verifier {
     pub(super) next_key: Option<(u64, [u8; 32])>,
     pub(super) removals: Removals,
     pub(super) erasures: Erasures,
+    /// Hash of the encrypted K_0 that the first record names, and of the one that is stored.
+    pub(super) named_box: Option<Hash>,
+    pub(super) kept_box: Option<Hash>,
     pub(super) anchors: Anchors,
     pub(super) tree: Tree,
     pub(super) last_at: i64,
@@ -58,6 +64,8 @@ impl Verifier {
             next_key: None,
             removals: Removals::default(),
             erasures: Erasures::default(),
+            named_box: None,
+            kept_box: None,
             anchors: Anchors::default(),
             tree: Tree::default(),
             last_at: i64::MIN,
@@ -96,19 +104,36 @@ impl Verifier {
         self
     }
 
+    /// Asks that the stream goes on from where the key file saw it.
+    pub fn expect_keys(&mut self, keys: &KeyFile) {
+        if let Some(root) = keys.root().filter(|_| keys.stream == self.origin) {
+            self.anchors.add(keys.size, root);
+        }
+    }
+
+    /// The encrypted K_0 that is stored: the stream must have begun with it.
+    pub fn expect_box(&mut self, k0_box: Option<&[u8]>) {
+        self.kept_box = k0_box.map(|sealed| Sha256::digest(sealed).into());
+    }
+
+    /// How many records the last good checkpoint covers so far.
+    pub fn covered(&self) -> u64 {
+        self.verdict.covered
+    }
+
     /// Takes the body of a record that stands further behind and announces removals or erasures, before the
-    /// first record of which it speaks. The walk must meet the same body at the index.
+    /// first record of which it speaks. The walk must meet the same body at the index; of one that it has
+    /// passed already the caller must know that it is the one that was walked.
     pub fn announce(&mut self, seq: u64, body: &[u8]) {
         match Claim::of(body) {
-            Some(Claim::Gone { block, gone, .. }) => {
-                self.removals.add(seq, leaf_hash(body), block, &gone);
+            Some(Claim::Gone { block, gone, .. }) => self.removals.add(seq, block, &gone),
+            Some(claim @ Claim::Erased { of: None, .. }) => self.erasures.add(Some(seq), claim),
+            _ => {
+                self.report(Flaw::Malformed, seq, "this record announces no removal");
+                return;
             }
-            Some(claim @ Claim::Erased { of: None, .. }) => {
-                self.removals.expect(seq, leaf_hash(body));
-                self.erasures.add(Some(seq), claim);
-            }
-            _ => self.report(Flaw::Malformed, seq, "this record announces no removal"),
         }
+        self.removals.expect(seq, leaf_hash(body), self.tree.size());
     }
 
     /// Takes the body of a record of another stream that announces erasures in this one. Whether it stands
@@ -118,6 +143,7 @@ impl Verifier {
             Some(claim @ Claim::Erased { .. }) if matches!(&claim, Claim::Erased { of: Some(of), .. } if *of == self.origin) =>
             {
                 self.erasures.add(None, claim);
+                self.verdict.relies_on.push((origin.into(), seq));
                 self.verdict.notices.push(format!(
                     "record {seq} of `{origin}` announces erasures in this stream: verify that stream too"
                 ));
@@ -193,9 +219,10 @@ impl Verifier {
 
     fn push(&mut self, leaf: Hash) {
         self.tree.push(leaf);
-        if self.anchors.differ(&self.tree) {
+        // What was changed before makes all roots behind it differ: that is one flaw.
+        if self.anchors.differ(&self.tree) && !self.explained {
             let size = self.tree.size();
-            let detail = format!("a checkpoint kept outside has another root for {size} records");
+            let detail = format!("what was kept outside has another root for {size} records");
             self.report(Flaw::Fork, size, &detail);
         }
     }
@@ -215,7 +242,9 @@ impl Verifier {
     fn check_body(&mut self, record: &Sealed<'_>, leaf: &Hash) {
         let seq = record.seq;
         if record.leaf.is_some_and(|stored| stored != *leaf) {
-            self.doubtful.push(self.verdict.findings.len());
+            if self.verdict.findings.len() < MOST_FINDINGS {
+                self.doubtful.push(self.verdict.findings.len());
+            }
             self.report(Flaw::Altered, seq, "the body does not fit its stored leaf hash");
         }
         let body = match Body::parse(record.body) {
@@ -237,6 +266,9 @@ impl Verifier {
         // A body that is altered must not make those behind it look misplaced.
         if record.leaf.is_none_or(|stored| stored == *leaf) {
             self.last_at = self.last_at.max(body.at);
+        }
+        if let (0, Some(Claim::Box { sha256 })) = (seq, body.claim()) {
+            self.named_box = Some(sha256);
         }
         if body.category == KEY {
             match body.claim() {

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 
-use super::checkpoint::Note;
+use super::checkpoint::{Note, SIGNATURE};
 use super::proof::consistency_holds;
 use super::tree::Hash;
 use crate::{Error, Result};
@@ -112,7 +112,7 @@ impl WitnessKey {
         let signature = self.key.sign(&message(note, seconds)).to_bytes();
         let vkey = self.vkey();
         let line = [vkey.id().as_slice(), &seconds.to_be_bytes(), &signature].concat();
-        format!("\u{2014} {} {}\n", self.name, BASE64.encode(line))
+        format!("{SIGNATURE}{} {}\n", self.name, BASE64.encode(line))
     }
 }
 
@@ -140,7 +140,7 @@ impl WitnessVkey {
     /// When the witness saw the checkpoint (seconds since 1970), if one of the lines is its cosignature.
     pub fn cosigned(&self, note: &Note, lines: &str) -> Option<u64> {
         lines.lines().find_map(|line| {
-            let (name, line) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
+            let (name, line) = line.strip_prefix(SIGNATURE)?.split_once(' ')?;
             let line = BASE64.decode(line).ok()?;
             let (id, rest) = line.split_first_chunk::<4>()?;
             let (seconds, signature) = rest.split_first_chunk::<8>()?;

@@ -104,9 +104,14 @@ fn read_secret(path: &Path) -> Result<AuditorSecret, Failure> {
 /// The checkpoints of a file.
 fn read_notes(path: &Path) -> Result<Vec<Note>, Failure> {
     let failed = |error: String| format!("`{}`: {error}", path.display());
-    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
-    let notes = Note::parse_all(&text).into_iter().map(|(_, note)| note);
-    let notes = notes.collect::<Result<Vec<_>, _>>().map_err(|error| failed(error.to_string()))?;
+    let bytes = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
+    let all = Note::parse_all(&String::from_utf8_lossy(&bytes));
+    let (count, mut notes) = (all.len(), Vec::new());
+    notes.extend(all.into_iter().filter_map(|(_, note)| note.ok()));
+    if notes.len() < count {
+        let bad = count - notes.len();
+        say(format_args!("warning: {}", failed(format!("{bad} checkpoints in it cannot be read"))));
+    }
     if notes.is_empty() { Err(failed("no checkpoint in it".into()).into()) } else { Ok(notes) }
 }
 

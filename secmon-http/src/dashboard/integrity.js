@@ -69,14 +69,17 @@ function showState(state) {
   setText(byId("verdict"), t(state));
 }
 
-function showVerification({ running: now, verified, streams }) {
-  showState(now ? "running" : !verified ? "never" : verified.ok ? "sound" : "wrong");
+function showVerification({ running: now, verified, streams, alarms }) {
+  const problems = [...alarms, ...(verified?.errors ?? [])];
+  showState(now ? "running" : problems.length ? "wrong" : !verified ? "never" : verified.ok ? "sound" : "wrong");
+  byId("problems").replaceChildren(...problems.map((text) => h("li", { lang: "en" }, text)));
   const checked = verified?.streams ?? [];
   const sum = (name) => checked.reduce((all, s) => all + s[name], 0);
   byId("verified").replaceChildren(...(verified ? [
     `${t("finished")} `, time(verified.at), ` (${t("ago", { time: age(verified.at) })}) · `,
     t("verified_what", { n: sum("records"), checkpoints: sum("checkpoints"), seconds: verified.seconds }),
     sum("expired") ? ` · ${t("expired_n", { n: sum("expired") })}` : "",
+    sum("erased") ? ` · ${t("erased_n", { n: sum("erased") })}` : "",
   ] : []));
   const found = checked.flatMap((s) => s.findings.map((f) => ({ ...f, origin: s.origin })));
   byId("findings-table").hidden = !found.length;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
@@ -64,8 +64,16 @@ fn round(app: &App, done: &mut BTreeMap<String, u64>) -> Result<(), String> {
 /// Appends a note to the file and an empty line behind it.
 fn append(path: &Path, note: &str) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("`{}`: {error}", path.display());
-    let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
-    file.write_all(format!("{note}\n").as_bytes()).and_then(|()| file.sync_data()).map_err(failed)
+    let mut file =
+        OpenOptions::new().create(true).append(true).read(true).open(path).map_err(failed)?;
+    // Half a note, as a crash or a full disk leaves it, must not spoil this one.
+    let mut last = [b'\n'];
+    if file.metadata().map_err(failed)?.len() > 0 {
+        file.seek(SeekFrom::End(-1)).and_then(|_| file.read_exact(&mut last)).map_err(failed)?;
+    }
+    let gap = if last == [b'\n'] { "" } else { "\n\n" };
+    let text = format!("{gap}{note}\n");
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_data()).map_err(failed)
 }
 
 /// One line `secmon checkpoint ORIGIN SIZE ROOT SIGNATURE...`.

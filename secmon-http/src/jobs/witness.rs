@@ -21,7 +21,9 @@ pub(super) async fn run(app: App) {
     if config.witnesses.is_empty() {
         return;
     }
-    let client = reqwest::Client::builder().timeout(PATIENCE).build();
+    let client = reqwest::Client::builder().timeout(PATIENCE);
+    // A redirect could lead anywhere.
+    let client = client.redirect(reqwest::redirect::Policy::none()).build();
     let Ok(client) = client.inspect_err(|error| tracing::error!("no witness is asked: {error}"))
     else {
         return;
@@ -68,11 +70,18 @@ async fn ask(
         };
         let address = format!("{}/add-checkpoint", url.trim_end_matches('/'));
         let sent = client.post(address).body(request.to_string()).send().await;
-        let answer = sent.map_err(|error| error.without_url().to_string())?;
+        let mut answer = sent.map_err(|error| error.without_url().to_string())?;
         let status = answer.status();
-        let text = answer.bytes().await.map_err(|error| error.without_url().to_string())?;
-        let text = text.get(..text.len().min(MOST_ANSWER)).unwrap_or_default();
-        let text = String::from_utf8_lossy(text).into_owned();
+        let mut text = Vec::new();
+        while let Some(part) =
+            answer.chunk().await.map_err(|error| error.without_url().to_string())?
+        {
+            text.extend(part);
+            if text.len() > MOST_ANSWER {
+                return Err("its answer is too long".into());
+            }
+        }
+        let text = String::from_utf8_lossy(&text).into_owned();
         match status {
             StatusCode::OK => {
                 let seconds = vkey.cosigned(&note, &text);
@@ -83,10 +92,13 @@ async fn ask(
             StatusCode::CONFLICT => {
                 let size = text.trim().parse::<u64>().map_err(|_| "its answer is no size")?;
                 if size > note.size {
-                    return Err(format!(
-                        "it has seen {size} records of `{}`, and here are {}: the store was rolled back",
+                    let alarm = format!(
+                        "the witness at {url} has seen a checkpoint of {size} records of `{}`, and the last one \
+                         here covers {}: the store was rolled back",
                         stream.origin, note.size
-                    ));
+                    );
+                    app.0.verification.alarm(alarm);
+                    return Err("it has seen more than is here".into());
                 }
                 *known = size;
             }

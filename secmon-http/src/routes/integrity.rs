@@ -41,6 +41,7 @@ async fn show(_: Reader, State(app): State<App>) -> Result<Json<Value>, Error> {
     });
     Ok(Json(json!({"integrity": {
         "running": running,
+        "alarms": app.0.verification.alarms(),
         "verified": last.as_ref().map(verified),
         "streams": streams,
         "anchors": anchors.collect::<Vec<_>>(),
@@ -52,7 +53,8 @@ fn verified(last: &Last) -> Value {
     json!({
         "at": rfc3339(last.at),
         "seconds": last.seconds,
-        "ok": last.verdicts.iter().all(Verdict::is_ok),
+        "ok": last.is_ok(),
+        "errors": last.errors,
         "streams": last.verdicts.iter().map(verdict).collect::<Vec<_>>(),
     })
 }

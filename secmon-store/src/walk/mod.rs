@@ -1,16 +1,16 @@
 //! The walk of verification over one stream: records, their leaves and tiles, and checkpoints, page by
 //! page and merged by index.
 
+mod notes;
+
 use std::collections::{BTreeSet, VecDeque};
 
-use diesel::prelude::*;
 use secmon_core::Level;
-use secmon_core::seal::{BLOCK, Columns, Flaw, KeptValue, Sealed, Verifier};
+use secmon_core::seal::{BLOCK, Columns, Flaw, KeptValue, Sealed, Verifier, leaf_hash};
 
-use crate::connection::{Db, on};
+use crate::connection::Db;
 use crate::records::{self, Stored};
-use crate::schema::{checkpoints, seals};
-use crate::streams::{CheckpointRow, SealRow, StreamRow};
+use crate::streams::{CheckpointRow, StreamRow};
 use crate::tiles::{self, Open, TILE, TileRow};
 use crate::vault::Vault;
 use crate::{Result, removals, signed, unsigned, values};
@@ -33,6 +33,8 @@ pub(crate) struct Walk {
     vault: Option<Vault>,
     /// Records that are known to announce erasures.
     erasing: BTreeSet<(i64, u64)>,
+    /// The size at which removals were asked for last.
+    asked: i64,
     /// Checkpoints from this size on are not read yet.
     next_size: i64,
     /// The last checkpoint that was read.
@@ -49,6 +51,7 @@ impl Walk {
             announced: BTreeSet::new(),
             vault,
             erasing: BTreeSet::new(),
+            asked: -1,
             checkpoints: VecDeque::new(),
             next_size: i64::MIN,
             last_size: i64::MIN,
@@ -62,60 +65,47 @@ impl Walk {
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
         self.erasures(db, verifier)?;
-        let mut from = i64::MIN;
-        'pages: loop {
+        let mut from = 0;
+        loop {
+            // What was written meanwhile comes with a later page.
+            let size = self.stream.size();
             let rows = records::stored(db, self.stream.stream_no, from, CHUNK)?;
-            let full = i64::try_from(rows.len()) == Ok(CHUNK);
+            let mut ended = i64::try_from(rows.len()) != Ok(CHUNK);
             let last = rows.last().map_or(from, |row| row.seq);
             let mut kept =
                 values::kept(db, self.vault.as_ref(), self.stream.stream_no, from, last)?;
             for row in &rows {
-                from = row.seq.saturating_add(1);
-                if row.seq < 0 {
-                    verifier.report(Flaw::Inserted, 0, "a record before the stream's beginning");
+                if row.seq < from {
+                    let detail = "an index that is no integer";
+                    verifier.report(Flaw::Inserted, unsigned(row.seq), detail);
                     continue;
                 }
-                // Before the end is looked at: an announcement may move it.
-                self.enter(db, verifier, unsigned(row.seq))?;
-                if unsigned(row.seq) >= self.stream.size() {
+                if unsigned(row.seq) >= size {
                     self.behind(db, verifier, row.seq)?;
-                    break 'pages;
+                    ended = true;
+                    break;
                 }
+                from = row.seq.saturating_add(1);
                 if !self.close_gap(db, verifier, unsigned(row.seq))? {
                     return Ok(());
                 }
-                let leaf = self.leaf(db, row.seq)?;
-                if leaf.is_none() {
-                    verifier.report(
-                        Flaw::BadTile,
-                        unsigned(row.seq),
-                        "the stored leaf hash is not there",
-                    );
-                }
-                if let Some(leaf) = leaf {
-                    self.check_tiles(db, verifier, leaf)?;
-                }
-                let mut values = kept.remove(&row.seq).unwrap_or_default();
-                if verifier.lacks_value(&sealed(row, leaf, &values)) {
-                    // Erased since the page was read, perhaps: then it was announced before.
-                    self.erasures(db, verifier)?;
-                    let (no, vault) = (self.stream.stream_no, self.vault.as_ref());
-                    let now = values::kept(db, vault, no, row.seq, row.seq)?;
-                    values = now.into_values().next().unwrap_or_default();
-                }
-                verifier.record(&sealed(row, leaf, &values));
-                if !row.is_sound() {
-                    let detail = "a column holds another type than it is made for";
-                    verifier.report(Flaw::ColumnMismatch, unsigned(row.seq), detail);
-                }
-                self.checkpoints(db, verifier)?;
+                self.enter(db, verifier, unsigned(row.seq))?;
+                self.record(db, verifier, row, kept.remove(&row.seq).unwrap_or_default())?;
             }
             progress(verifier.next_seq());
-            if !full {
+            if !ended {
+                // Rows whose index is no integer must not keep the walk here for ever.
+                from = from.max(last.saturating_add(1));
+                continue;
+            }
+            if !self.close_gap(db, verifier, size)? {
+                return Ok(());
+            }
+            if self.stream.size() <= size {
                 break;
             }
+            from = signed(verifier.next_seq());
         }
-        self.close_gap(db, verifier, self.stream.size())?;
         self.checkpoints(db, verifier)?;
         if let Some(left) = self.checkpoints.front() {
             verifier.checkpoint(&left.checkpoint());
@@ -123,7 +113,44 @@ impl Walk {
         for row in self.open.rows(self.stream.stream_no).into_iter().skip(1) {
             compare(db, verifier, &row)?;
         }
+        if records::has_strange(db, self.stream.stream_no)? {
+            let detail = "records whose index is negative or no integer";
+            verifier.report(Flaw::Inserted, verifier.next_seq(), detail);
+        }
         Ok(())
+    }
+
+    /// Takes the next record.
+    fn record(
+        &mut self,
+        db: &mut Db,
+        verifier: &mut Verifier,
+        row: &Stored,
+        mut values: Vec<KeptValue>,
+    ) -> Result<()> {
+        let mut again = Vec::new();
+        let leaf = self.leaf(db, row.seq)?;
+        if let Some(leaf) = leaf {
+            self.check_tiles(db, verifier, leaf)?;
+        } else {
+            let detail = "the stored leaf hash is not there";
+            verifier.report(Flaw::BadTile, unsigned(row.seq), detail);
+        }
+        if verifier.lacks_value(&sealed(row, leaf, &values)) {
+            // Erased since the page was read, perhaps: then it was announced before.
+            self.erasures(db, verifier)?;
+            let (no, vault) = (self.stream.stream_no, self.vault.as_ref());
+            let now = values::kept(db, vault, no, row.seq, row.seq)?;
+            values = now.into_values().next().unwrap_or_default();
+            again = records::stored(db, no, row.seq, 1)?;
+        }
+        let row = again.first().filter(|again| again.seq == row.seq).unwrap_or(row);
+        verifier.record(&sealed(row, leaf, &values));
+        if !row.is_sound() {
+            let detail = "a column holds another type than it is made for";
+            verifier.report(Flaw::ColumnMismatch, unsigned(row.seq), detail);
+        }
+        self.checkpoints(db, verifier)
     }
 
     /// Comes to a record: with a new block, what was announced of it.
@@ -135,31 +162,36 @@ impl Walk {
         }
         self.block = Some(block);
         self.announced.clear();
-        self.announcements(db, verifier, block).map(drop)
+        self.announcements(db, verifier, block)
     }
 
-    /// Tells the verifier what was announced of a block and is not known yet; says whether there was any.
-    /// Records may expire while they are walked: then the walk must go on to where that was announced.
-    fn announcements(&mut self, db: &mut Db, verifier: &mut Verifier, block: u64) -> Result<bool> {
-        let mut is_new = false;
+    /// Tells the verifier what was announced of a block and is not known yet. Records may expire while they
+    /// are walked: then the walk must go on to where that was announced.
+    fn announcements(&mut self, db: &mut Db, verifier: &mut Verifier, block: u64) -> Result<()> {
         for (at, body) in removals::of_block(db, self.stream.stream_no, block)? {
-            if self.announced.insert(at) {
-                is_new = true;
+            if self.announced.insert(at) && self.is_walked(db, verifier, at, &body)? {
                 verifier.announce(at, &body);
             }
         }
         if self.announced.last().is_some_and(|last| *last >= self.stream.size()) {
             self.go_on(db)?;
         }
-        Ok(is_new)
+        Ok(())
     }
 
-    /// Walks on to where the stream ends by now.
-    fn go_on(&mut self, db: &mut Db) -> Result<()> {
-        self.stream = crate::streams::again(db, &self.stream)?;
-        self.tile.0 = -1;
-        self.next_size = self.last_size.saturating_add(1);
-        Ok(())
+    /// Whether a record that the walk has passed is still the one that it met; yes, if it comes later.
+    fn is_walked(
+        &mut self,
+        db: &mut Db,
+        verifier: &mut Verifier,
+        at: u64,
+        body: &[u8],
+    ) -> Result<bool> {
+        if at >= verifier.next_seq() || self.leaf(db, signed(at))? == Some(leaf_hash(body)) {
+            return Ok(true);
+        }
+        verifier.report(Flaw::Altered, at, "this record changed while it was verified");
+        Ok(false)
     }
 
     /// Tells the verifier which erasures were announced and are not known yet.
@@ -171,7 +203,9 @@ impl Walk {
                 continue;
             }
             if no == own {
-                verifier.announce(seq, &body);
+                if self.is_walked(db, verifier, seq, &body)? {
+                    verifier.announce(seq, &body);
+                }
                 last = last.max(seq);
             } else {
                 let origin = crate::streams::origin(db, no)?.unwrap_or_default();
@@ -181,6 +215,14 @@ impl Walk {
         if last >= self.stream.size() {
             self.go_on(db)?;
         }
+        Ok(())
+    }
+
+    /// Walks on to where the stream ends by now.
+    fn go_on(&mut self, db: &mut Db) -> Result<()> {
+        self.stream = crate::streams::again(db, &self.stream)?;
+        self.tile.0 = -1;
+        self.next_size = self.last_size.saturating_add(1);
         Ok(())
     }
 
@@ -206,7 +248,12 @@ impl Walk {
                 return Ok(false);
             };
             if !verifier.is_removed(unsigned(seq)) {
-                self.announcements(db, verifier, unsigned(seq) / BLOCK)?;
+                // Announced since, perhaps; asked again only where the stream has grown.
+                let (size, _) = crate::streams::size(db, self.stream.stream_no)?;
+                if size != self.asked {
+                    self.asked = size;
+                    self.announcements(db, verifier, unsigned(seq) / BLOCK)?;
+                }
             }
             self.check_tiles(db, verifier, leaf)?;
             verifier.missing(leaf);
@@ -221,97 +268,6 @@ impl Walk {
         if seq >= size {
             verifier.report(Flaw::Inserted, unsigned(seq), "a record behind the stream's end");
         }
-        Ok(())
-    }
-
-    /// Looks for checkpoints and seals that the walk did not meet: of epochs that have not ended, or of
-    /// none at all.
-    pub(crate) fn epochs(&self, db: &mut Db, verifier: &mut Verifier) -> Result<()> {
-        let no = self.stream.stream_no;
-        let last: Option<i64> = on!(db, c => checkpoints::table
-            .filter(checkpoints::stream_no.eq(no))
-            .select(diesel::dsl::max(checkpoints::epoch))
-            .first(c))?;
-        let seals = seals::table.filter(seals::stream_no.eq(no));
-        let sealed: Option<i64> =
-            on!(db, c => seals.select(diesel::dsl::max(seals::epoch)).first(c))?;
-        // Read behind them: a writer that has gone on meanwhile is ahead of what was found.
-        let (_, epoch) = crate::streams::size(db, no)?;
-        let own = seals.filter(seals::epoch.lt(self.stream.mac_epoch)).count();
-        let count: i64 = on!(db, c => own.first(c))?;
-        if last.max(sealed).is_some_and(|last| last >= epoch) || count != self.stream.mac_epoch {
-            let detail =
-                format!("there are other checkpoints or seals than those of epochs 0 to {epoch}");
-            verifier.report(Flaw::BadSeal, verifier.next_seq(), &detail);
-        }
-        Ok(())
-    }
-
-    /// Feeds the checkpoints that cover just what was walked.
-    fn checkpoints(&mut self, db: &mut Db, verifier: &mut Verifier) -> Result<()> {
-        let size = signed(verifier.next_seq());
-        if self.checkpoints.is_empty() && self.next_size <= size {
-            self.read_checkpoints(db, verifier)?;
-        }
-        while self.checkpoints.front().is_some_and(|row| row.size <= size) {
-            if let Some(row) = self.checkpoints.pop_front() {
-                verifier.checkpoint(&row.checkpoint());
-            }
-            if self.checkpoints.is_empty() {
-                self.read_checkpoints(db, verifier)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads the next checkpoints, and compares them with the seals of their epochs.
-    fn read_checkpoints(&mut self, db: &mut Db, verifier: &mut Verifier) -> Result<()> {
-        let no = self.stream.stream_no;
-        let query = checkpoints::table
-            .filter(checkpoints::stream_no.eq(no).and(checkpoints::size.ge(self.next_size)))
-            .filter(checkpoints::epoch.lt(self.stream.mac_epoch))
-            .order(checkpoints::size)
-            .limit(CHUNK);
-        // The note as bytes: what is no text must be a finding, not an error.
-        let columns = (
-            checkpoints::size,
-            checkpoints::epoch,
-            checkpoints::mac,
-            diesel::dsl::sql::<diesel::sql_types::Binary>("CAST(note AS BLOB)"),
-        );
-        let rows: Vec<(i64, i64, Vec<u8>, Vec<u8>)> = on!(db, c => query.select(columns).load(c))?;
-        let row = |(size, epoch, mac, note): (_, _, _, Vec<u8>)| CheckpointRow {
-            stream_no: no,
-            size,
-            epoch,
-            mac,
-            note: String::from_utf8_lossy(&note).into_owned(),
-            issued_at: 0,
-        };
-        let rows: Vec<CheckpointRow> = rows.into_iter().map(row).collect();
-        self.next_size = match rows.last() {
-            Some(last) if i64::try_from(rows.len()) == Ok(CHUNK) => last.size + 1,
-            _ => i64::MAX,
-        };
-        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(()) };
-        self.last_size = last.size;
-        let query = seals::table
-            .filter(seals::stream_no.eq(no).and(seals::epoch.between(first.epoch, last.epoch)))
-            .order(seals::epoch);
-        let seals: Vec<SealRow> = on!(db, c => query.select(SealRow::as_select()).load(c))?;
-        for (at, row) in rows.iter().enumerate() {
-            let seal =
-                SealRow { stream_no: no, epoch: row.epoch, size: row.size, mac: row.mac.clone() };
-            if seals.get(at) != Some(&seal) {
-                verifier.report(
-                    Flaw::BadSeal,
-                    row.size(),
-                    "the seal of this epoch is missing or differs",
-                );
-                break;
-            }
-        }
-        self.checkpoints = rows.into();
         Ok(())
     }
 
