@@ -146,3 +146,43 @@ async fn how_long_records_are_kept_is_configured() {
     let record = service.json(&path).await;
     assert_eq!(record["record"]["expires"], secmon_http::clock::now().date_naive().to_string());
 }
+
+#[tokio::test]
+async fn a_personal_value_is_erased_on_request_of_an_administrator() {
+    let config = Config::parse("[privacy]\nerasable = [\"user.name\"]", |_| None).unwrap();
+    let service = Service::with(config).await;
+    let event = serde_json::json!({"user": "carol", "action": "login", "message": "carol is here"});
+    let answer = service.post(event.to_string()).await;
+    assert_eq!(answer.status(), StatusCode::CREATED);
+    let shown = service.json("/api/v1/records?user.name=carol").await;
+    assert_eq!(shown["records"].as_array().unwrap().len(), 1, "{shown}");
+    let admin =
+        service.app.store().create_token("a", Scope::Admin, secmon_http::clock::now()).unwrap();
+    let erase = async |token: &str, body: Value| {
+        let request = service.request(Method::POST, "/api/v1/erasures").bearer_auth(token);
+        request.json(&body).send().await.unwrap()
+    };
+    let asked = serde_json::json!({"kind": "user", "value": "carol"});
+    assert_eq!(erase(&service.ingest, asked.clone()).await.status(), StatusCode::FORBIDDEN);
+    let answer = erase(admin.expose(), asked).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    let answer: Value = answer.json().await.unwrap();
+    assert_eq!((answer["values"].as_u64(), answer["in_clear"].as_u64()), (Some(2), Some(0)));
+    for wrong in
+        [serde_json::json!({"kind": "user"}), serde_json::json!({"kind": "", "value": "x"})]
+    {
+        assert_eq!(erase(admin.expose(), wrong).await.status(), StatusCode::BAD_REQUEST);
+    }
+    let shown = service.json("/api/v1/records?user.name=carol").await;
+    assert!(shown["records"].as_array().unwrap().is_empty());
+    // Without the privacy mode the answer says so, and the service goes on.
+    let plain = Service::start().await;
+    let admin =
+        plain.app.store().create_token("a", Scope::Admin, secmon_http::clock::now()).unwrap();
+    let request = plain.request(Method::POST, "/api/v1/erasures").bearer_auth(admin.expose());
+    let answer =
+        request.json(&serde_json::json!({"kind": "user", "value": "x"})).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    assert!(answer.text().await.unwrap().contains("[privacy] erasable"));
+    assert_eq!(plain.post("one\n").await.status(), StatusCode::CREATED);
+}

@@ -60,6 +60,7 @@ fn every_subcommand_explains_itself_with_an_example() {
         "export",
         "checkpoint",
         "prune",
+        "erase",
     ];
     for command in commands {
         let output = secmon(folder.path(), &[command, "--help"]);
@@ -286,6 +287,19 @@ fn an_export_and_a_proof_are_verified_without_the_store() {
     assert!(stderr(&run(&["proof", "nobody", "0"])).contains("stream `nobody` not found"));
     assert!(stderr(&run(&["verify", "--export", "nowhere"])).contains("nowhere"));
     assert!(stderr(&run(&["verify", "--export", "."])).contains("not found"));
+    // The privacy mode from now on: what is sealed in clear is said.
+    let off = run(&["erase", "--label", "ingest", "user", "root"]);
+    assert_eq!(off.status.code(), Some(2));
+    assert!(stderr(&off).contains("[privacy] erasable"), "{}", stderr(&off));
+    std::fs::write(file("secmon.toml"), "[privacy]\nerasable = [\"user.name\"]\n").unwrap();
+    std::fs::write(file("carol.log"), FAILED.replace("root", "carol")).unwrap();
+    assert_eq!(run(&["ingest", "carol.log"]).status.code(), Some(0));
+    let erased = run(&["erase", "--label", "ingest", "user", "carol"]);
+    assert!(stderr(&erased).contains("2 values are erased"), "{}", stderr(&erased));
+    let erased = run(&["erase", "--label", "ingest", "user", "root"]);
+    assert!(stderr(&erased).contains("0 values"), "{}", stderr(&erased));
+    assert!(stderr(&erased).contains("hold the value in clear"), "{}", stderr(&erased));
+    assert_eq!(run(&["verify"]).status.code(), Some(0));
     let pruned = run(&["prune", "--label", "ingest"]);
     assert!(stderr(&pruned).contains("0 records are gone"), "{}", stderr(&pruned));
 }

@@ -23,6 +23,12 @@ impl Store {
         Ok(Self(py.detach(|| secmon_store::Store::open(url)).map_err(Error::from)?))
     }
 
+    /// The privacy mode: values of these fields, messages and lines can be erased from now on; for writers
+    /// that are opened behind this.
+    fn set_erasable(&self, fields: Vec<String>) -> PyResult<()> {
+        Ok(self.0.set_erasable(fields).map_err(Error::from)?)
+    }
+
     /// Opens the writer of a label: resumes its stream, or begins one.
     #[pyo3(signature = (label, rules = None, *, now = None))]
     fn writer(

@@ -50,6 +50,23 @@ impl Writer {
         to_python(py, &answer)
     }
 
+    /// Erases a personal value from all records; how many values of records are gone.
+    #[pyo3(signature = (kind, value, *, now = None))]
+    fn erase(
+        &self,
+        py: Python<'_>,
+        kind: &str,
+        value: &str,
+        now: Option<DateTime<FixedOffset>>,
+    ) -> PyResult<u64> {
+        let erasure = py.detach(|| {
+            let mut writer = self.writer.lock().map_err(|_| Error::new("the writer has failed"))?;
+            let writer = writer.as_mut().ok_or_else(|| Error::new("the writer is closed"))?;
+            Ok::<_, Error>(writer.erase(kind, value, now_or(now))?)
+        })?;
+        Ok(erasure.values)
+    }
+
     /// Checkpoints and ends.
     #[pyo3(signature = (*, now = None))]
     fn close(&self, py: Python<'_>, now: Option<DateTime<FixedOffset>>) -> PyResult<()> {

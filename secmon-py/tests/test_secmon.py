@@ -52,6 +52,20 @@ def test_proofs_and_exports_are_verified_without_the_store(tmp_path):
     assert verdict["findings"][0]["verdict"] == "altered"
 
 
+def test_a_personal_value_is_erased_and_every_proof_stays(tmp_path):
+    url = f"sqlite://{tmp_path}/secmon.db"
+    store = secmon.Store(url)
+    store.set_erasable(["user.name"])
+    with store.writer("web-1") as writer:
+        writer.write([LINE.replace("root", "carol")] * 2)
+        assert writer.erase("user", "carol") == 4
+        assert writer.erase("user", "carol") == 0
+    verdict = secmon.verify(url)[0]
+    assert (verdict["ok"], verdict["erased"]) == (True, 4)
+    with pytest.raises(secmon.SecmonError, match="event.action"):
+        store.set_erasable(["event.action"])
+
+
 def test_mistakes_are_named():
     with pytest.raises(secmon.SecmonError, match="failurs"):
         secmon.Ruleset().add("brute_force", failurs=3)
