@@ -13,8 +13,8 @@ use crate::streams::StreamRow;
 use crate::tiles::TileRow;
 use crate::values::Values;
 use crate::{
-    Result, hosts, incidents, inputs, receipts, records, removals, rollups, signals, streams,
-    tiles, values,
+    Result, holds, hosts, incidents, inputs, receipts, records, removals, rollups, signals,
+    streams, tiles, values,
 };
 
 /// A sealed batch on its way into the database: it is sent until it is there, always the same.
@@ -51,6 +51,7 @@ impl Pending {
             tiles::put(db, &self.tiles)?;
             hit("commit.tiles");
             removals::insert(db, no, &batch.claims)?;
+            holds::apply(db, no, &batch.claims)?;
             values::announce(db, stream, &batch.claims, &self.erased_of)?;
             self.values.insert(db)?;
             if let Some(checkpoint) = &batch.checkpoint {

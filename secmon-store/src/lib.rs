@@ -34,6 +34,7 @@ mod erase;
 mod error;
 mod export;
 mod failpoint;
+mod holds;
 mod hosts;
 mod incidents;
 mod inputs;

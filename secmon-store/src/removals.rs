@@ -11,7 +11,7 @@ use crate::connection::{Db, on};
 use crate::failpoint::hit;
 use crate::schema::{expiring, records, removals};
 use crate::tiles::{self, TILE};
-use crate::{Error, Result, Writer, signed, unsigned};
+use crate::{Error, Result, Writer, holds, signed, unsigned};
 
 /// Records deleted in one transaction, so that no batch waits long.
 const MOST: usize = 1_000;
@@ -116,6 +116,10 @@ impl Writer {
         seqs.reverse();
         let mut blocks: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
         for seqs in seqs.chunks(MOST) {
+            // Whoever moved the day of what is held back in its column finds it still there.
+            if let Some(seq) = holds::held(&mut self.db, no, seqs, day)? {
+                return Err(Error::Tampered { seq: unsigned(seq) });
+            }
             self.check_days(seqs)?;
             for seq in seqs {
                 let (block, at) = (unsigned(*seq) / BLOCK, unsigned(*seq) % BLOCK);
@@ -154,7 +158,9 @@ impl Writer {
             let leaf = usize::try_from(at).ok().and_then(|at| leaves.get(at));
             // Of a body that is not the one that was sealed nothing may be left but its place.
             let is_sealed = leaf.is_some_and(|leaf| *leaf == leaf_hash(&body));
-            if !is_sealed || day_of_expiry(&body) != Some(expires) {
+            let held = holds::day(&mut self.db, self.stream.stream_no, seq)?;
+            let day = day_of_expiry(&body).map(|day| held.map_or(day, |held| held.max(day)));
+            if !is_sealed || day != Some(expires) {
                 return Err(Error::Tampered { seq: unsigned(seq) });
             }
         }

@@ -198,6 +198,7 @@ diesel::table! {
     expiring (day) {
         day -> BigInt,
         erasing -> Integer,
+        holding -> Integer,
     }
 }
 
@@ -219,6 +220,15 @@ diesel::table! {
         root -> Binary,
         note -> Text,
         at -> BigInt,
+    }
+}
+
+diesel::table! {
+    holds (stream_no, held, seq) {
+        stream_no -> BigInt,
+        held -> BigInt,
+        seq -> BigInt,
+        day -> BigInt,
     }
 }
 

@@ -111,6 +111,11 @@ pub(crate) fn announced(db: &mut Db, of_stream: i64) -> Result<Vec<(i64, u64, Ve
         .order((erasures::stream_no, erasures::seq))
         .select((erasures::stream_no, erasures::seq));
     let places: Vec<(i64, i64)> = on!(db, c => places.load(c))?;
+    bodies(db, places)
+}
+
+/// The bodies of records, as they lie there.
+pub(crate) fn bodies(db: &mut Db, places: Vec<(i64, i64)>) -> Result<Vec<(i64, u64, Vec<u8>)>> {
     let mut all = Vec::with_capacity(places.len());
     for (no, seq) in places {
         let body = diesel::dsl::sql::<diesel::sql_types::Binary>("CAST(body AS BLOB)");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::claim::{BLOCK_BYTES, Claim, ERASURE, KEY, RETENTION, STREAM};
+use super::claim::{BLOCK_BYTES, Claim, ERASURE, HOLD, KEY, RETENTION, STREAM};
 use super::strict::{Strict, unescape};
 use crate::event::{Event, Level, Name, fields};
 use crate::json::{push_display, push_escaped, push_int, push_str};
@@ -38,16 +38,18 @@ pub(crate) struct Envelope<'a> {
 pub(crate) fn encode(envelope: &Envelope<'_>, event: &Event, out: &mut String) {
     out.push_str("{\"at\":");
     push_int(out, envelope.at);
-    if let Some(Claim::Gone { block, by, .. }) = envelope.claim {
+    if let Some(Claim::Gone { block, .. }) = envelope.claim {
         out.push_str(",\"block\":");
         push_int(out, i64::try_from(*block).unwrap_or(i64::MAX));
-        out.push_str(",\"by\":");
-        push_str(out, by);
     }
     if let Some(Claim::Box { sha256 }) = envelope.claim {
         out.push_str(",\"box\":\"");
         BASE64.encode_string(sha256, out);
         out.push('"');
+    }
+    if let Some(Claim::Gone { by, .. } | Claim::Held { by, .. }) = envelope.claim {
+        out.push_str(",\"by\":");
+        push_str(out, by);
     }
     out.push_str(",\"cat\":\"");
     push_escaped(out, envelope.category);
@@ -67,6 +69,10 @@ pub(crate) fn encode(envelope: &Envelope<'_>, event: &Event, out: &mut String) {
         out.push_str(",\"gone\":\"");
         BASE64.encode_string(gone, out);
         out.push('"');
+    }
+    if let Some(Claim::Held { seqs, .. }) = envelope.claim {
+        out.push_str(",\"held\":");
+        push_seqs(out, seqs);
     }
     out.push_str(",\"id\":\"");
     push_id(out, envelope.id);
@@ -105,6 +111,10 @@ pub(crate) fn encode(envelope: &Envelope<'_>, event: &Event, out: &mut String) {
         push_display(out, offset);
         out.push('"');
     }
+    if let Some(Claim::Held { until, .. }) = envelope.claim {
+        out.push_str(",\"until\":");
+        push_int(out, *until);
+    }
     out.push_str(",\"v\":1}");
 }
 
@@ -116,16 +126,21 @@ fn push_erased(out: &mut String, values: &BTreeMap<Name, Vec<u64>>) {
             out.push(',');
         }
         field.write(out);
-        out.push_str(":[");
-        for (at, seq) in seqs.iter().enumerate() {
-            if at > 0 {
-                out.push(',');
-            }
-            push_int(out, i64::try_from(*seq).unwrap_or(i64::MAX));
-        }
-        out.push(']');
+        out.push(':');
+        push_seqs(out, seqs);
     }
     out.push('}');
+}
+
+fn push_seqs(out: &mut String, seqs: &[u64]) {
+    out.push('[');
+    for (at, seq) in seqs.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        push_int(out, i64::try_from(*seq).unwrap_or(i64::MAX));
+    }
+    out.push(']');
 }
 
 /// Whether the event fits a body whatever the envelope.
@@ -223,6 +238,8 @@ pub(crate) struct Body<'a> {
     gone: Option<&'a str>,
     policy: Option<&'a str>,
     of: Option<&'a str>,
+    held: Option<Vec<i64>>,
+    until: Option<i64>,
     erased: Vec<(&'a str, Vec<i64>)>,
     /// What is committed to: field (`raw` for a raw line) and base64.
     pub(crate) commitments: Vec<(&'a str, &'a str)>,
@@ -263,11 +280,16 @@ impl<'a> Body<'a> {
                 policy: unescape(self.policy?),
                 by: unescape(self.by?),
             }),
+            HOLD => Some(Claim::Held {
+                seqs: indexes(self.held.as_deref()?)?,
+                until: self.until?,
+                by: unescape(self.by?),
+            }),
             ERASURE => {
-                let values = self.erased.iter().map(|(field, seqs)| {
-                    let seqs = seqs.iter().map(|seq| u64::try_from(*seq)).collect::<Result<_, _>>();
-                    Some((Name::from(&*unescape(field)), seqs.ok()?))
-                });
+                let values = self
+                    .erased
+                    .iter()
+                    .map(|(field, seqs)| Some((Name::from(&*unescape(field)), indexes(seqs)?)));
                 Some(Claim::Erased {
                     of: self.of.map(unescape),
                     values: values.collect::<Option<_>>()?,
@@ -292,6 +314,8 @@ impl<'a> Body<'a> {
                 self.erased.push((field, reader.integers()?));
                 Ok(())
             })?,
+            "held" => self.held = Some(reader.integers()?),
+            "until" => self.until = Some(reader.integer()?),
             "of" => self.of = Some(reader.string(&mut self.escaped)?),
             "raw#" => self.commitments.push((RAW, reader.string(&mut self.escaped)?)),
             "ev" => {
@@ -328,6 +352,11 @@ impl<'a> Body<'a> {
         }
         Ok(())
     }
+}
+
+/// Indexes of records; none if one is negative.
+fn indexes(seqs: &[i64]) -> Option<Vec<u64>> {
+    seqs.iter().map(|seq| u64::try_from(*seq).ok()).collect()
 }
 
 /// The day on which a record expires, as its body says, since 1970; none if the body is none of ours.

@@ -31,6 +31,15 @@ pub enum Claim {
         /// Who wanted it.
         by: String,
     },
+    /// `secmon.hold`: which records are kept beyond their day.
+    Held {
+        /// Their indexes in this stream.
+        seqs: Vec<u64>,
+        /// The day on which they expire instead, since 1970.
+        until: i64,
+        /// Who wanted it.
+        by: String,
+    },
     /// `secmon.erasure`: which personal values are erased from now on.
     Erased {
         /// The stream of their records by its origin, if it is another than that of this record.
@@ -47,6 +56,7 @@ impl Claim {
             Self::Box { .. } => STREAM,
             Self::Key { .. } => KEY,
             Self::Gone { .. } => RETENTION,
+            Self::Held { .. } => HOLD,
             Self::Erased { .. } => ERASURE,
         }
     }
@@ -65,6 +75,8 @@ pub(super) const KEY: &str = "secmon.key";
 pub(super) const RETENTION: &str = "secmon.retention";
 /// The category of records that announce which personal values are erased.
 pub(super) const ERASURE: &str = "secmon.erasure";
+/// The category of records that announce which evidence is held.
+pub(super) const HOLD: &str = "secmon.hold";
 /// Records of one block of a retention record.
 pub const BLOCK: u64 = 65_536;
 /// Bytes of its bits.

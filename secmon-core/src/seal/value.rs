@@ -102,11 +102,16 @@ impl Erasures {
 }
 
 impl Verifier {
-    /// Whether a personal value of the record is gone, and nothing that was announced so far says so.
-    pub fn lacks_value(&self, record: &Sealed<'_>) -> bool {
+    /// Whether a personal value of the record is gone, or its day of expiry is another, and nothing that was
+    /// announced so far says so.
+    pub fn is_unexplained(&self, record: &Sealed<'_>) -> bool {
         let (Some(values), Ok(body)) = (record.values, Body::parse(record.body)) else {
             return false;
         };
+        let day = self.holds.get(&record.seq).copied().unwrap_or(body.expires).max(body.expires);
+        if record.columns.is_some_and(|columns| columns.expires != day) {
+            return true;
+        }
         body.commitments.iter().any(|(field, _)| {
             let field = unescape(field);
             !values.iter().any(|value| value.field == field)

@@ -1,5 +1,7 @@
 //! Verification of a stream: offline, with the public key alone; with K_0 the MACs too.
 
+use std::collections::BTreeMap;
+
 use sha2::{Digest as _, Sha256};
 
 use super::anchors::Anchors;
@@ -31,6 +33,8 @@ pub struct Verifier {
     pub(super) next_key: Option<(u64, [u8; 32])>,
     pub(super) removals: Removals,
     pub(super) erasures: Erasures,
+    /// The days until which records are held.
+    pub(super) holds: BTreeMap<u64, i64>,
     /// Hash of the encrypted K_0 that the first record names, and of the one that is stored.
     pub(super) named_box: Option<Hash>,
     pub(super) kept_box: Option<Hash>,
@@ -64,6 +68,7 @@ impl Verifier {
             next_key: None,
             removals: Removals::default(),
             erasures: Erasures::default(),
+            holds: BTreeMap::new(),
             named_box: None,
             kept_box: None,
             anchors: Anchors::default(),
@@ -127,6 +132,12 @@ impl Verifier {
     pub fn announce(&mut self, seq: u64, body: &[u8]) {
         match Claim::of(body) {
             Some(Claim::Gone { block, gone, .. }) => self.removals.add(seq, block, &gone),
+            Some(Claim::Held { seqs, until, .. }) => {
+                for held in seqs.into_iter().filter(|held| *held < seq) {
+                    let day = self.holds.entry(held).or_insert(until);
+                    *day = until.max(*day);
+                }
+            }
             Some(claim @ Claim::Erased { of: None, .. }) => self.erasures.add(Some(seq), claim),
             _ => {
                 self.report(Flaw::Malformed, seq, "this record announces no removal");
@@ -280,7 +291,7 @@ impl Verifier {
         }
         let tokens = record.values.map(|values| self.check_values(seq, &body, values));
         if let Some(columns) = record.columns
-            && let Some(column) = differing(&with_tokens(body, tokens.as_deref()), &columns)
+            && let Some(column) = differing(&self.as_stored(seq, body, tokens.as_deref()), &columns)
         {
             self.report(
                 Flaw::ColumnMismatch,
@@ -288,6 +299,20 @@ impl Verifier {
                 &format!("column `{column}` differs from the body"),
             );
         }
+    }
+
+    /// The body as its columns must have it: with tokens in place of personal values, and the day until which
+    /// it is held.
+    fn as_stored<'t>(
+        &self,
+        seq: u64,
+        body: Body<'t>,
+        tokens: Option<&'t [(String, Option<String>)]>,
+    ) -> Body<'t> {
+        let held = self.holds.get(&seq).copied().unwrap_or(i64::MIN);
+        let mut stored = with_tokens(body, tokens);
+        stored.expires = stored.expires.max(held);
+        stored
     }
 
     /// Takes the checkpoint that covers just the records taken so far.

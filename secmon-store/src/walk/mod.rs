@@ -13,7 +13,7 @@ use crate::records::{self, Stored};
 use crate::streams::{CheckpointRow, StreamRow};
 use crate::tiles::{self, Open, TILE, TileRow};
 use crate::vault::Vault;
-use crate::{Result, removals, signed, unsigned, values};
+use crate::{Result, holds, removals, signed, unsigned, values};
 
 /// Rows read at once.
 const CHUNK: i64 = 2_000;
@@ -136,8 +136,8 @@ impl Walk {
             let detail = "the stored leaf hash is not there";
             verifier.report(Flaw::BadTile, unsigned(row.seq), detail);
         }
-        if verifier.lacks_value(&sealed(row, leaf, &values)) {
-            // Erased since the page was read, perhaps: then it was announced before.
+        if verifier.is_unexplained(&sealed(row, leaf, &values)) {
+            // Erased or held since the page was read, perhaps: then it was announced before.
             self.erasures(db, verifier)?;
             let (no, vault) = (self.stream.stream_no, self.vault.as_ref());
             let now = values::kept(db, vault, no, row.seq, row.seq)?;
@@ -194,11 +194,13 @@ impl Walk {
         Ok(false)
     }
 
-    /// Tells the verifier which erasures were announced and are not known yet.
+    /// Tells the verifier which erasures and holds were announced and are not known yet.
     fn erasures(&mut self, db: &mut Db, verifier: &mut Verifier) -> Result<()> {
         let own = self.stream.stream_no;
         let mut last = 0;
-        for (no, seq, body) in values::announced(db, own)? {
+        let mut announced = values::announced(db, own)?;
+        announced.extend(holds::announced(db, own)?);
+        for (no, seq, body) in announced {
             if !self.erasing.insert((no, seq)) {
                 continue;
             }

@@ -1,0 +1,97 @@
+//! Evidence that is held: records that stay beyond their day of expiry, as the log announces.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use diesel::prelude::*;
+use secmon_core::seal::Claim;
+use secmon_core::{Announcement, Step, When};
+
+use crate::connection::{Db, on};
+use crate::schema::{expiring, holds, records};
+use crate::values::bodies;
+use crate::{Error, Result, Writer, signed};
+
+/// Records that one announcement names: as many as fit its body.
+const MOST_NAMED: usize = 4_000;
+/// The day on which what never expires does: 31 December 9999.
+const NEVER: i64 = 2_932_896;
+
+impl Writer {
+    /// Keeps records of this stream beyond their day: until another day, or for ever. The hold is sealed, and
+    /// stored together with the new days. A day that is earlier than that of a record changes nothing for it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when a record is not there, or not there any more; nothing is held then.
+    pub fn hold(
+        &mut self,
+        seqs: &[u64],
+        until: Option<NaiveDate>,
+        by: &str,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        self.flush()?;
+        let epoch = NaiveDate::default();
+        let until = until.map_or(NEVER, |day| day.signed_duration_since(epoch).num_days());
+        for seq in seqs {
+            let at =
+                records::stream_no.eq(self.stream.stream_no).and(records::seq.eq(signed(*seq)));
+            let row = records::table.filter(at).select(records::seq);
+            let found: Option<i64> = on!(&mut self.db, c => row.first(c).optional())?;
+            if found.is_none() {
+                let what = format!("record {seq} of `{}`", self.stream.origin);
+                return Err(Error::NotFound { what });
+            }
+        }
+        for seqs in seqs.chunks(MOST_NAMED) {
+            let claim = Claim::Held { seqs: seqs.to_vec(), until, by: by.into() };
+            let announce = vec![Announcement::of(claim, "evidence_held", now)];
+            self.run(Step { announce, checkpoint: When::Always, ..Step::default() }, now)?;
+        }
+        Ok(())
+    }
+}
+
+/// Moves the days of records that a batch announces to be held, in its transaction.
+pub(crate) fn apply(db: &mut Db, stream_no: i64, claims: &[(u64, Claim)]) -> Result<()> {
+    for (seq, claim) in claims {
+        let Claim::Held { seqs, until, .. } = claim else { continue };
+        on!(db, c => diesel::update(expiring::table).set(expiring::holding.eq(1)).execute(c))?;
+        for held in seqs {
+            let row = (
+                holds::stream_no.eq(stream_no),
+                holds::held.eq(signed(*held)),
+                holds::seq.eq(signed(*seq)),
+                holds::day.eq(until),
+            );
+            on!(db, c => diesel::insert_into(holds::table).values(row).execute(c))?;
+            let earlier = records::stream_no
+                .eq(stream_no)
+                .and(records::seq.eq(signed(*held)))
+                .and(records::expires.lt(until));
+            let row = records::table.filter(earlier);
+            on!(db, c => diesel::update(row).set(records::expires.eq(until)).execute(c))?;
+        }
+        on!(db, c => diesel::update(expiring::table).set(expiring::holding.eq(0)).execute(c))?;
+    }
+    Ok(())
+}
+
+/// One of these records that is held until this day or longer.
+pub(crate) fn held(db: &mut Db, stream_no: i64, seqs: &[i64], day: i64) -> Result<Option<i64>> {
+    let own = holds::stream_no.eq(stream_no).and(holds::held.eq_any(seqs)).and(holds::day.ge(day));
+    Ok(on!(db, c => holds::table.filter(own).select(holds::held).first(c).optional())?)
+}
+
+/// The day until which a record is held at the most.
+pub(crate) fn day(db: &mut Db, stream_no: i64, seq: i64) -> Result<Option<i64>> {
+    let own = holds::stream_no.eq(stream_no).and(holds::held.eq(seq));
+    let last = holds::table.filter(own).select(diesel::dsl::max(holds::day));
+    Ok(on!(db, c => last.first(c))?)
+}
+
+/// The records that announce holds in a stream: stream, index, body as it lies there.
+pub(crate) fn announced(db: &mut Db, stream_no: i64) -> Result<Vec<(i64, u64, Vec<u8>)>> {
+    let own = holds::table.filter(holds::stream_no.eq(stream_no));
+    let places = own.order(holds::seq).select((holds::stream_no, holds::seq)).distinct();
+    let places: Vec<(i64, i64)> = on!(db, c => places.load(c))?;
+    bodies(db, places)
+}
