@@ -1,13 +1,10 @@
 //! `secmon erase`: takes a personal value out of every record.
 
-use std::path::PathBuf;
-
 use clap::Args;
-use secmon_http::Config;
 use secmon_http::clock::now;
 
 use super::output::say;
-use super::{Failure, Run, StoreArgs};
+use super::{Failure, Run, WriterArgs};
 
 /// Erase a personal value from all records, so that every proof stays valid
 ///
@@ -23,26 +20,12 @@ pub(crate) struct Erase {
     /// The value
     value: String,
     #[command(flatten)]
-    store: StoreArgs,
-    /// The writer in whose stream the erasure is announced
-    #[arg(long, value_name = "LABEL", default_value = "main")]
-    label: String,
-    /// A configuration with the rules of the writer and `[privacy]`
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    writer: WriterArgs,
 }
 
 impl Run for Erase {
     fn run(self) -> Result<u8, Failure> {
-        let store = self.store.open(false)?;
-        if !store.streams()?.iter().any(|stream| stream.label == self.label) {
-            return Err(format!("there is no writer `{}` in this store", self.label).into());
-        }
-        let config = Config::load(self.config.as_deref())?;
-        config.prepare(&store)?;
-        let mut writer =
-            store.writer_in(&config.cluster, &self.label, config.ruleset()?, now())?;
-        writer.set_retention(config.retention.retention());
+        let mut writer = self.writer.open()?;
         let erasure = writer.erase(&self.kind, &self.value, now())?;
         for warning in writer.take_warnings() {
             say(format_args!("warning: {warning}"));

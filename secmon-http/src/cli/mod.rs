@@ -65,6 +65,35 @@ impl StoreArgs {
     }
 }
 
+/// Of a command that writes to a store on which no service runs.
+#[derive(Debug, clap::Args)]
+struct WriterArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+    /// The writer whose stream is written to
+    #[arg(long, value_name = "LABEL", default_value = "main")]
+    label: String,
+    /// A configuration with the rules of the writer
+    #[arg(long, value_name = "FILE")]
+    config: Option<std::path::PathBuf>,
+}
+
+impl WriterArgs {
+    /// Opens the writer as the configuration says, if there is one of the label.
+    fn open(&self) -> Result<secmon_store::Writer, Failure> {
+        let store = self.store.open(false)?;
+        if !store.streams()?.iter().any(|stream| stream.label == self.label) {
+            return Err(format!("there is no writer `{}` in this store", self.label).into());
+        }
+        let config = secmon_http::Config::load(self.config.as_deref())?;
+        config.prepare(&store)?;
+        let now = secmon_http::clock::now();
+        let mut writer = store.writer_in(&config.cluster, &self.label, config.ruleset()?, now)?;
+        writer.set_retention(config.retention.retention());
+        Ok(writer)
+    }
+}
+
 /// A subcommand: reads its arguments, calls the library, prints; gives the exit code.
 trait Run {
     fn run(self) -> Result<u8, Failure>;

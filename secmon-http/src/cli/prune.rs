@@ -1,13 +1,10 @@
 //! `secmon prune`: removes what has expired, as it was announced.
 
-use std::path::PathBuf;
-
 use clap::Args;
-use secmon_http::Config;
 use secmon_http::clock::now;
 
 use super::output::say;
-use super::{Failure, Run, StoreArgs};
+use super::{Failure, Run, WriterArgs};
 
 /// Remove records whose day of expiry has passed
 ///
@@ -17,25 +14,12 @@ use super::{Failure, Run, StoreArgs};
 #[derive(Args, Debug)]
 pub(crate) struct Prune {
     #[command(flatten)]
-    store: StoreArgs,
-    /// The writer whose stream is pruned
-    #[arg(long, value_name = "LABEL", default_value = "main")]
-    label: String,
-    /// A configuration with the rules of the writer
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    writer: WriterArgs,
 }
 
 impl Run for Prune {
     fn run(self) -> Result<u8, Failure> {
-        let store = self.store.open(false)?;
-        if !store.streams()?.iter().any(|stream| stream.label == self.label) {
-            return Err(format!("there is no writer `{}` in this store", self.label).into());
-        }
-        let config = Config::load(self.config.as_deref())?;
-        config.prepare(&store)?;
-        let mut writer =
-            store.writer_in(&config.cluster, &self.label, config.ruleset()?, now())?;
+        let mut writer = self.writer.open()?;
         let mut gone = 0;
         loop {
             match writer.expire(now())? {
