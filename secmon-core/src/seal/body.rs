@@ -230,6 +230,17 @@ pub(crate) struct Body<'a> {
     pub(crate) user: Option<&'a str>,
     pub(crate) action: Option<&'a str>,
     pub(crate) outcome: Option<&'a str>,
+    /// What only records of the writer's own say: apart, as events are moved about by the million.
+    said: Option<Box<Said<'a>>>,
+    /// What is committed to: field (`raw` for a raw line) and base64.
+    pub(crate) commitments: Vec<(&'a str, &'a str)>,
+    /// Whether one of the texts above holds escapes and must be decoded before it is compared.
+    pub(crate) escaped: bool,
+}
+
+/// Members of the bodies of the writer's own records.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Said<'a> {
     epoch: Option<i64>,
     next: Option<&'a str>,
     block: Option<i64>,
@@ -241,10 +252,6 @@ pub(crate) struct Body<'a> {
     held: Option<Vec<i64>>,
     until: Option<i64>,
     erased: Vec<(&'a str, Vec<i64>)>,
-    /// What is committed to: field (`raw` for a raw line) and base64.
-    pub(crate) commitments: Vec<(&'a str, &'a str)>,
-    /// Whether one of the texts above holds escapes and must be decoded before it is compared.
-    pub(crate) escaped: bool,
 }
 
 impl<'a> Body<'a> {
@@ -266,32 +273,33 @@ impl<'a> Body<'a> {
 
     /// What the record says to whoever verifies; none if it is an event, or not of the right form.
     pub(crate) fn claim(&self) -> Option<Claim> {
+        let said = self.said.as_deref()?;
         match self.category {
             STREAM => {
-                Some(Claim::Box { sha256: BASE64.decode(self.sealed_box?).ok()?.try_into().ok()? })
+                Some(Claim::Box { sha256: BASE64.decode(said.sealed_box?).ok()?.try_into().ok()? })
             }
             KEY => Some(Claim::Key {
-                epoch: u64::try_from(self.epoch?).ok()?,
-                next: BASE64.decode(self.next?).ok()?.try_into().ok()?,
+                epoch: u64::try_from(said.epoch?).ok()?,
+                next: BASE64.decode(said.next?).ok()?.try_into().ok()?,
             }),
             RETENTION => Some(Claim::Gone {
-                block: u64::try_from(self.block?).ok()?,
-                gone: BASE64.decode(self.gone?).ok().filter(|bits| bits.len() == BLOCK_BYTES)?,
-                policy: unescape(self.policy?),
-                by: unescape(self.by?),
+                block: u64::try_from(said.block?).ok()?,
+                gone: BASE64.decode(said.gone?).ok().filter(|bits| bits.len() == BLOCK_BYTES)?,
+                policy: unescape(said.policy?),
+                by: unescape(said.by?),
             }),
             HOLD => Some(Claim::Held {
-                seqs: indexes(self.held.as_deref()?)?,
-                until: self.until?,
-                by: unescape(self.by?),
+                seqs: indexes(said.held.as_deref()?)?,
+                until: said.until?,
+                by: unescape(said.by?),
             }),
             ERASURE => {
-                let values = self
+                let values = said
                     .erased
                     .iter()
                     .map(|(field, seqs)| Some((Name::from(&*unescape(field)), indexes(seqs)?)));
                 Some(Claim::Erased {
-                    of: self.of.map(unescape),
+                    of: said.of.map(unescape),
                     values: values.collect::<Option<_>>()?,
                 })
             }
@@ -299,24 +307,28 @@ impl<'a> Body<'a> {
         }
     }
 
+    fn said(&mut self) -> &mut Said<'a> {
+        self.said.get_or_insert_default()
+    }
+
     fn member(&mut self, reader: &mut Strict<'a>, key: &str) -> Result<(), String> {
         match key {
             "at" => self.at = reader.integer()?,
-            "block" => self.block = Some(reader.integer()?),
-            "box" => self.sealed_box = Some(reader.string(&mut self.escaped)?),
-            "by" => self.by = Some(reader.string(&mut self.escaped)?),
-            "epoch" => self.epoch = Some(reader.integer()?),
-            "gone" => self.gone = Some(reader.string(&mut self.escaped)?),
-            "policy" => self.policy = Some(reader.string(&mut self.escaped)?),
-            "next" => self.next = Some(reader.string(&mut self.escaped)?),
+            "block" => self.said().block = Some(reader.integer()?),
+            "box" => self.said().sealed_box = Some(reader.string(&mut self.escaped)?),
+            "by" => self.said().by = Some(reader.string(&mut self.escaped)?),
+            "epoch" => self.said().epoch = Some(reader.integer()?),
+            "gone" => self.said().gone = Some(reader.string(&mut self.escaped)?),
+            "policy" => self.said().policy = Some(reader.string(&mut self.escaped)?),
+            "next" => self.said().next = Some(reader.string(&mut self.escaped)?),
             "cat" => self.category = reader.string(&mut self.escaped)?,
             "erased" => reader.object(&mut |reader, field| {
-                self.erased.push((field, reader.integers()?));
+                self.said().erased.push((field, reader.integers()?));
                 Ok(())
             })?,
-            "held" => self.held = Some(reader.integers()?),
-            "until" => self.until = Some(reader.integer()?),
-            "of" => self.of = Some(reader.string(&mut self.escaped)?),
+            "held" => self.said().held = Some(reader.integers()?),
+            "until" => self.said().until = Some(reader.integer()?),
+            "of" => self.said().of = Some(reader.string(&mut self.escaped)?),
             "raw#" => self.commitments.push((RAW, reader.string(&mut self.escaped)?)),
             "ev" => {
                 let mut escaped = false;

@@ -95,6 +95,7 @@ impl<'a> Strict<'a> {
     }
 
     /// A string's text between its quotes, escapes as they stand.
+    #[inline]
     pub(super) fn string(&mut self, escaped: &mut bool) -> Result<&'a str, String> {
         self.expect(b'"')?;
         let start = self.at;
