@@ -145,8 +145,7 @@ fn places(db: &mut Db, vault: &Vault, token: &Token, value: &str) -> Result<Vec<
 
 /// Takes values away, with their tokens in columns and whatever no record needs any more.
 fn forget(db: &mut Db, places: &[Place]) -> Result<()> {
-    let own = expiring::table;
-    on!(db, c => diesel::update(own).set(expiring::erasing.eq(1)).execute(c))?;
+    erasing(db, true)?;
     let mut tokens = BTreeSet::new();
     for (no, seq, field) in places {
         let at = erasable_values::stream_no
@@ -173,8 +172,14 @@ fn forget(db: &mut Db, places: &[Place]) -> Result<()> {
             _ => 0,
         };
     }
-    forget_subjects(db, &tokens.into_iter().collect::<Vec<_>>())?;
-    on!(db, c => diesel::update(own).set(expiring::erasing.eq(0)).execute(c))?;
+    forget_subjects(db, tokens)?;
+    erasing(db, false)
+}
+
+/// Lets the triggers allow what an erasure does, or no more; inside its transaction.
+fn erasing(db: &mut Db, is_on: bool) -> Result<()> {
+    let set = expiring::erasing.eq(i32::from(is_on));
+    on!(db, c => diesel::update(expiring::table).set(set).execute(c))?;
     Ok(())
 }
 
@@ -187,18 +192,16 @@ pub(crate) fn forget_records(db: &mut Db, stream_no: i64, seqs: &[i64]) -> Resul
     if tokens.is_empty() {
         return Ok(());
     }
-    let own = expiring::table;
-    on!(db, c => diesel::update(own).set(expiring::erasing.eq(1)).execute(c))?;
+    erasing(db, true)?;
     on!(db, c => diesel::delete(rows()).execute(c))?;
-    forget_subjects(db, &tokens)?;
-    on!(db, c => diesel::update(own).set(expiring::erasing.eq(0)).execute(c))?;
-    Ok(())
+    forget_subjects(db, tokens)?;
+    erasing(db, false)
 }
 
 /// Takes away values to which no record commits any more.
-fn forget_subjects(db: &mut Db, tokens: &[Vec<u8>]) -> Result<()> {
+fn forget_subjects(db: &mut Db, tokens: impl IntoIterator<Item = Vec<u8>>) -> Result<()> {
     for token in tokens {
-        let bound = erasable_values::table.filter(erasable_values::token.eq(token));
+        let bound = erasable_values::table.filter(erasable_values::token.eq(&token));
         let bound: Option<i64> =
             on!(db, c => bound.select(erasable_values::seq).first(c).optional())?;
         if bound.is_none() {

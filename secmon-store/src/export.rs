@@ -13,7 +13,7 @@ use crate::connection::{Db, on};
 use crate::proofs::last_checkpoint;
 use crate::schema::checkpoints;
 use crate::streams::StreamRow;
-use crate::tiles::{self, TILE};
+use crate::tiles::Leaves;
 use crate::{Error, Result, Store, records, signed, unsigned};
 
 /// Rows read at once.
@@ -124,16 +124,9 @@ impl Store {
         bodies: &mut Out,
         macs: &mut Out,
     ) -> Result<()> {
-        let tile_size = signed(TILE);
-        let mut tile = (-1, Vec::new());
+        let mut leaves = Leaves::default();
         for seq in from..to {
-            let (idx, at) = (seq.div_euclid(tile_size), seq.rem_euclid(tile_size));
-            if tile.0 != idx {
-                let hashes = self.read(|db| tiles::tile(db, stream.stream_no, 0, idx))?;
-                tile = (idx, hashes.unwrap_or_default());
-            }
-            let (hashes, _) = tile.1.as_chunks::<32>();
-            let leaf = usize::try_from(at).ok().and_then(|at| hashes.get(at));
+            let leaf = self.read(|db| leaves.get(db, stream.stream_no, seq))?;
             let leaf = leaf.ok_or_else(|| Error::NotFound {
                 what: format!(
                     "record {seq} of `{}`, and its leaf: verify the store;",

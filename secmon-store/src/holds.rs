@@ -1,8 +1,10 @@
 //! Evidence that is held: records that stay beyond their day of expiry, as the log announces.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
-use secmon_core::seal::Claim;
+use secmon_core::seal::{Claim, Retention};
 use secmon_core::{Announcement, Step, When};
 
 use crate::connection::{Db, on};
@@ -12,8 +14,6 @@ use crate::{Error, Result, Writer, signed};
 
 /// Records that one announcement names: as many as fit its body.
 const MOST_NAMED: usize = 4_000;
-/// The day on which what never expires does: 31 December 9999.
-const NEVER: i64 = 2_932_896;
 
 impl Writer {
     /// Keeps records of this stream beyond their day: until another day, or for ever. The hold is sealed, and
@@ -30,7 +30,8 @@ impl Writer {
     ) -> Result<()> {
         self.flush()?;
         let epoch = NaiveDate::default();
-        let until = until.map_or(NEVER, |day| day.signed_duration_since(epoch).num_days());
+        let until =
+            until.map_or(Retention::NEVER, |day| day.signed_duration_since(epoch).num_days());
         for seq in seqs {
             let at =
                 records::stream_no.eq(self.stream.stream_no).and(records::seq.eq(signed(*seq)));
@@ -75,17 +76,13 @@ pub(crate) fn apply(db: &mut Db, stream_no: i64, claims: &[(u64, Claim)]) -> Res
     Ok(())
 }
 
-/// One of these records that is held until this day or longer.
-pub(crate) fn held(db: &mut Db, stream_no: i64, seqs: &[i64], day: i64) -> Result<Option<i64>> {
-    let own = holds::stream_no.eq(stream_no).and(holds::held.eq_any(seqs)).and(holds::day.ge(day));
-    Ok(on!(db, c => holds::table.filter(own).select(holds::held).first(c).optional())?)
-}
-
-/// The day until which a record is held at the most.
-pub(crate) fn day(db: &mut Db, stream_no: i64, seq: i64) -> Result<Option<i64>> {
-    let own = holds::stream_no.eq(stream_no).and(holds::held.eq(seq));
-    let last = holds::table.filter(own).select(diesel::dsl::max(holds::day));
-    Ok(on!(db, c => last.first(c))?)
+/// The day until which each of these records is held at the most; those that never were are left out.
+pub(crate) fn days(db: &mut Db, stream_no: i64, seqs: &[i64]) -> Result<BTreeMap<i64, i64>> {
+    let own = holds::stream_no.eq(stream_no).and(holds::held.eq_any(seqs));
+    // The last of one record stays.
+    let query = holds::table.filter(own).order(holds::day).select((holds::held, holds::day));
+    let rows: Vec<(i64, i64)> = on!(db, c => query.load(c))?;
+    Ok(rows.into_iter().collect())
 }
 
 /// The records that announce holds in a stream: stream, index, body as it lies there.

@@ -10,7 +10,7 @@ use secmon_core::{Announcement, Step, When};
 use crate::connection::{Db, on};
 use crate::failpoint::hit;
 use crate::schema::{expiring, records, removals};
-use crate::tiles::{self, TILE};
+use crate::tiles::Leaves;
 use crate::{Error, Result, Writer, holds, signed, unsigned};
 
 /// Records deleted in one transaction, so that no batch waits long.
@@ -116,11 +116,7 @@ impl Writer {
         seqs.reverse();
         let mut blocks: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
         for seqs in seqs.chunks(MOST) {
-            // Whoever moved the day of what is held back in its column finds it still there.
-            if let Some(seq) = holds::held(&mut self.db, no, seqs, day)? {
-                return Err(Error::Tampered { seq: unsigned(seq) });
-            }
-            self.check_days(seqs)?;
+            self.check_days(seqs, day)?;
             for seq in seqs {
                 let (block, at) = (unsigned(*seq) / BLOCK, unsigned(*seq) % BLOCK);
                 let bits = blocks.entry(block).or_insert_with(|| vec![0; 8_192]);
@@ -142,24 +138,23 @@ impl Writer {
     }
 
     /// Compares the days of records with those in their bodies: nothing goes on the word of a column.
-    fn check_days(&mut self, seqs: &[i64]) -> Result<()> {
+    fn check_days(&mut self, seqs: &[i64], day: i64) -> Result<()> {
+        let held = holds::days(&mut self.db, self.stream.stream_no, seqs)?;
+        // Whoever moved the day of what is held back in its column finds it still there.
+        if let Some((seq, _)) = held.iter().find(|(_, until)| **until >= day) {
+            return Err(Error::Tampered { seq: unsigned(*seq) });
+        }
         let own = records::stream_no.eq(self.stream.stream_no).and(records::seq.eq_any(seqs));
         let query =
             records::table.filter(own).select((records::seq, records::expires, records::body));
         let rows: Vec<(i64, i64, Vec<u8>)> = on!(&mut self.db, c => query.load(c))?;
-        let mut tile = (-1, Vec::new());
+        let mut leaves = Leaves::default();
         for (seq, expires, body) in rows {
-            let (idx, at) = (seq.div_euclid(signed(TILE)), seq.rem_euclid(signed(TILE)));
-            if tile.0 != idx {
-                let hashes = tiles::tile(&mut self.db, self.stream.stream_no, 0, idx)?;
-                tile = (idx, hashes.unwrap_or_default());
-            }
-            let (leaves, _) = tile.1.as_chunks::<32>();
-            let leaf = usize::try_from(at).ok().and_then(|at| leaves.get(at));
+            let leaf = leaves.get(&mut self.db, self.stream.stream_no, seq)?;
             // Of a body that is not the one that was sealed nothing may be left but its place.
-            let is_sealed = leaf.is_some_and(|leaf| *leaf == leaf_hash(&body));
-            let held = holds::day(&mut self.db, self.stream.stream_no, seq)?;
-            let day = day_of_expiry(&body).map(|day| held.map_or(day, |held| held.max(day)));
+            let is_sealed = leaf.is_some_and(|leaf| leaf == leaf_hash(&body));
+            let held = held.get(&seq);
+            let day = day_of_expiry(&body).map(|day| held.map_or(day, |held| day.max(*held)));
             if !is_sealed || day != Some(expires) {
                 return Err(Error::Tampered { seq: unsigned(seq) });
             }

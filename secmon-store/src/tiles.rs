@@ -37,6 +37,27 @@ pub(crate) fn tile(db: &mut Db, stream_no: i64, level: i32, idx: i64) -> Result<
     Ok(on!(db, c => tiles::table.filter(at).select(tiles::hashes).first(c).optional())?)
 }
 
+/// Leaf hashes by index, a tile kept as long as they are asked of it.
+#[derive(Debug, Default)]
+pub(crate) struct Leaves(Option<(i64, Vec<u8>)>);
+
+impl Leaves {
+    /// The stored leaf hash of a record.
+    pub(crate) fn get(&mut self, db: &mut Db, stream_no: i64, seq: i64) -> Result<Option<Hash>> {
+        let (idx, at) = (seq.div_euclid(signed(TILE)), seq.rem_euclid(signed(TILE)));
+        if self.0.as_ref().is_none_or(|(kept, _)| *kept != idx) {
+            self.0 = Some((idx, tile(db, stream_no, 0, idx)?.unwrap_or_default()));
+        }
+        let (hashes, _) = self.0.as_ref().map_or((&[][..], &[][..]), |(_, tile)| tile.as_chunks());
+        Ok(usize::try_from(at).ok().and_then(|at| hashes.get(at)).copied())
+    }
+
+    /// Reads the tile again when it is asked for next: it may have grown.
+    pub(crate) fn forget(&mut self) {
+        self.0 = None;
+    }
+}
+
 /// Stores tiles; one that is there, only partly filled, is replaced.
 pub(crate) fn put(db: &mut Db, rows: &[TileRow]) -> Result<()> {
     for row in rows {

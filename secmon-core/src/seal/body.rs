@@ -14,8 +14,6 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 pub const MOST_BODY: usize = 65_535;
 /// Room for what stands around the event in a body, with numbers at their longest.
 const ENVELOPE: usize = 640;
-/// The day on which what never expires does: 31 December 9999.
-const NEVER: i64 = 2_932_896;
 
 /// What the writer adds to an event to make it a record.
 #[derive(Clone, Copy, Debug)]
@@ -179,10 +177,13 @@ impl Default for Retention {
 }
 
 impl Retention {
+    /// The day on which what never expires does: 31 December 9999.
+    pub const NEVER: i64 = 2_932_896;
+
     /// The day on which a record that is sealed now expires; never, if the writer itself says it.
     pub(crate) fn day(self, at: i64, event: &Event, category: &str) -> i64 {
         if category != "event" {
-            return NEVER;
+            return Self::NEVER;
         }
         let keep = if event.level >= Level::High {
             self.high

@@ -11,7 +11,7 @@ use secmon_core::seal::{BLOCK, Columns, Flaw, KeptValue, Sealed, Verifier, leaf_
 use crate::connection::Db;
 use crate::records::{self, Stored};
 use crate::streams::{CheckpointRow, StreamRow};
-use crate::tiles::{self, Open, TILE, TileRow};
+use crate::tiles::{self, Leaves, Open, TILE, TileRow};
 use crate::vault::Vault;
 use crate::{Result, holds, removals, signed, unsigned, values};
 
@@ -22,7 +22,7 @@ const CHUNK: i64 = 2_000;
 pub(crate) struct Walk {
     /// As it was when the walk began, or later, where it had to look on.
     pub(crate) stream: StreamRow,
-    tile: (i64, Vec<u8>),
+    leaves: Leaves,
     /// The tiles above the leaves, as those that are stored below them demand.
     open: Open,
     /// The block that is walked, and which records are known to announce removals of it.
@@ -45,7 +45,7 @@ impl Walk {
     pub(crate) fn new(stream: StreamRow, vault: Option<Vault>) -> Self {
         Self {
             stream,
-            tile: (-1, Vec::new()),
+            leaves: Leaves::default(),
             open: Open::default(),
             block: None,
             announced: BTreeSet::new(),
@@ -223,7 +223,7 @@ impl Walk {
     /// Walks on to where the stream ends by now.
     fn go_on(&mut self, db: &mut Db) -> Result<()> {
         self.stream = crate::streams::again(db, &self.stream)?;
-        self.tile.0 = -1;
+        self.leaves.forget();
         self.next_size = self.last_size.saturating_add(1);
         Ok(())
     }
@@ -275,14 +275,7 @@ impl Walk {
 
     /// The stored leaf hash of a record.
     fn leaf(&mut self, db: &mut Db, seq: i64) -> Result<Option<[u8; 32]>> {
-        let tile = signed(TILE);
-        let (idx, at) = (seq.div_euclid(tile), seq.rem_euclid(tile));
-        if self.tile.0 != idx {
-            let hashes = tiles::tile(db, self.stream.stream_no, 0, idx)?;
-            self.tile = (idx, hashes.unwrap_or_default());
-        }
-        let (hashes, _) = self.tile.1.as_chunks::<32>();
-        Ok(usize::try_from(at).ok().and_then(|at| hashes.get(at)).copied())
+        self.leaves.get(db, self.stream.stream_no, seq)
     }
 }
 
