@@ -364,6 +364,24 @@ fn commitments_are_those_of_the_known_answers() {
     }
 }
 
+#[test]
+fn a_line_is_kept_where_its_commitments_outgrow_a_record() {
+    let parameters: String = (0..900).map(|at| format!(" p{at}=\"carol\"")).collect();
+    let line =
+        format!("<36>1 2026-11-21T01:25:02Z vm prog - - [a@1 user=\"carol\"{parameters}] hi carol");
+    let rules = Ruleset::empty();
+    let keys = StreamKeys::from_bytes([1; 32], [2; 32]);
+    let mut monitor = Monitor::new(rules.clone(), Sealer::create("c/0a", &keys).unwrap());
+    let listed = "log.syslog.structured_data.a@1.user".to_owned();
+    monitor.set_privacy(Privacy::new([listed], [3; 32]).unwrap());
+    let batch = monitor.take(rules.prepare_lines([line.as_str()], noon(0)), noon(1), [4; 32]);
+    let body = &batch.records[0].body;
+    assert!(body.len() <= 65_535 && !body.contains("carol"), "{body}");
+    assert!(body.contains("\"raw#\":") && body.contains("\"event.original#\":"), "{body}");
+    let kept = batch.personal.iter().find(|(_, personal)| personal.field == "raw").unwrap();
+    assert_eq!(kept.1.subject.as_ref().unwrap().value, line);
+}
+
 /// Values of all kinds, some of which hold the person's name.
 fn value() -> impl Strategy<Value = Value> {
     let text = prop_oneof![

@@ -167,6 +167,11 @@ impl Monitor {
         self.retention = retention;
     }
 
+    /// How long records are kept.
+    pub fn retention(&self) -> Retention {
+        self.retention
+    }
+
     /// Hides personal values from the next event on.
     pub fn set_privacy(&mut self, privacy: Privacy) {
         self.privacy = Some(privacy);

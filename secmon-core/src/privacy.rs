@@ -21,6 +21,8 @@ const TEXTS: [&str; 3] = ["message", "event.original", "error.message"];
 const TEXT: &str = "text";
 /// Fields that hold words of ours or of a standard, never a person.
 const WORDS: [&str; 6] = ["event.", "log.", "network.", "rule.", "secmon.", "system.auth."];
+/// Fields below these that hold what anybody wrote.
+const FREE: [&str; 2] = ["event.original", "log.syslog.structured_data."];
 
 /// Bytes of an event on the heap up to which its body surely fits, with commitments in it.
 const MOST_SMALL: usize = 4_000;
@@ -101,7 +103,7 @@ impl Privacy {
                 signal.value = Some(Value::Text(token.to_string()));
             }
         }
-        let mut raw = commit(event, &found, is_line);
+        let raw = commit(event, &found, is_line);
         if let Some(whole) = whole.filter(|_| !fits(event)) {
             let is_kept = |name: &str| {
                 is_word(name) || name.strip_suffix('#').is_some_and(|name| self.is_listed(name))
@@ -110,9 +112,11 @@ impl Privacy {
             for name in names.map(Name::from).collect::<Vec<_>>() {
                 event.remove(name);
             }
-            found.retain(|personal| self.is_listed(&personal.field));
+            found.retain(|personal| {
+                self.is_listed(&personal.field) || (raw.is_some() && personal.field == RAW)
+            });
             let original = Personal::of(self, "event.original".into(), whole, false, salt());
-            raw = commit(event, std::slice::from_ref(&original), false);
+            commit(event, std::slice::from_ref(&original), false);
             found.push(original);
         }
         Hidden { personal: found, raw }
@@ -307,7 +311,8 @@ fn value_text(value: &Value) -> Option<String> {
 }
 
 fn is_word(field: &str) -> bool {
-    WORDS.iter().any(|prefix| field.starts_with(prefix)) && field != "event.original"
+    let begins = |prefix: &&str| field.starts_with(*prefix);
+    WORDS.iter().any(begins) && !FREE.iter().any(begins)
 }
 
 /// Whether a text holds a value between characters that no word has.

@@ -270,10 +270,13 @@ impl Loop {
         if self.expired_at.is_some_and(|at| at.elapsed() < EXPIRE_EVERY) {
             return;
         }
-        let answer = self.writer().and_then(|writer| writer.expire(now()));
+        let answer = self.writer().and_then(|writer| match writer.expire(now())? {
+            0 => writer.prune(now()),
+            gone => Ok(gone),
+        });
         match answer {
             Ok(0) => self.expired_at = Some(Instant::now()),
-            Ok(gone) => tracing::info!("{gone} expired records are gone"),
+            Ok(gone) => tracing::info!("{gone} records that have expired are gone"),
             // A record that was changed must not stop the service; verification names it.
             Err(error @ secmon_store::Error::Tampered { .. }) => {
                 tracing::error!(%error, "nothing expires: {error}");

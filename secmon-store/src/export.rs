@@ -1,5 +1,5 @@
 //! Exports: a stream as files that anybody can read and verify, `records.jsonl`, `macs`,
-//! `checkpoints.txt` and `vkey` in a folder named by its id.
+//! `checkpoints.txt` and `vkey` in a folder named by its id, and `pruned.jsonl` if it was pruned.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write};
@@ -8,12 +8,15 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use diesel::prelude::*;
+use secmon_core::seal::BLOCK;
+use serde_json::json;
 
 use crate::connection::{Db, on};
 use crate::proofs::last_checkpoint;
 use crate::schema::checkpoints;
 use crate::streams::StreamRow;
 use crate::tiles::Leaves;
+use crate::walk::prefix::{above, within};
 use crate::{Error, Result, Store, records, signed, unsigned};
 
 /// Rows read at once.
@@ -61,7 +64,11 @@ impl Store {
         let mut bodies = Out::create(folder, "records.jsonl")?;
         let mut macs = Out::create(folder, "macs")?;
         let mut stream = self.covered(stream)?;
-        let mut next = 0;
+        let mut next = stream.pruned_to;
+        if next > 0 {
+            let out = Out::create(folder, "pruned.jsonl")?;
+            self.read(|db| prefix(db, &stream, out))?;
+        }
         loop {
             let gaps = self.append(&stream, &mut next, &mut bodies, &mut macs, &mut progress)?;
             let now = self.covered(&stream)?;
@@ -138,6 +145,34 @@ impl Store {
             macs.line(b"")?;
         }
         Ok(())
+    }
+}
+
+/// Writes what is left of the records that were pruned: a line that says what a walk needs to begin behind
+/// them, then two for each record that stayed, its proof and its body.
+fn prefix(db: &mut Db, stream: &StreamRow, mut out: Out) -> Result<()> {
+    let range = stream.pruned_range.as_chunks::<32>().0.iter().map(|hash| BASE64.encode(hash));
+    let begin = json!({
+        "epoch": stream.pruned_epoch,
+        "mac": BASE64.encode(&stream.pruned_mac),
+        "range": range.collect::<Vec<_>>(),
+        "size": stream.pruned_to,
+    });
+    out.line(begin.to_string().as_bytes())?;
+    let (mut from, blocks) = (0, stream.pruned_to() / BLOCK);
+    loop {
+        let rows = records::walk(db, stream.stream_no, from, CHUNK)?;
+        for row in rows.iter().take_while(|row| row.seq < stream.pruned_to) {
+            let mut path = within(db, stream.stream_no, row.seq)?;
+            path.extend(above(db, stream.stream_no, unsigned(row.seq) / BLOCK, blocks)?);
+            let path: Vec<String> = path.iter().map(|hash| BASE64.encode(hash)).collect();
+            out.line(json!({"path": path, "seq": row.seq}).to_string().as_bytes())?;
+            out.line(&row.body)?;
+            from = row.seq.saturating_add(1);
+        }
+        if rows.last().is_none_or(|last| last.seq >= from) || from >= stream.pruned_to {
+            return out.end();
+        }
     }
 }
 

@@ -41,6 +41,7 @@ mod inputs;
 mod keys;
 mod opening;
 mod proofs;
+mod prune;
 mod query;
 mod receipts;
 mod records;

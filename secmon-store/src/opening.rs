@@ -128,6 +128,10 @@ impl Writer {
             closed: false,
             k0_box,
             stream_vkey: sealer.stream_vkey().map(|vkey| vkey.to_string()).unwrap_or_default(),
+            pruned_to: 0,
+            pruned_range: Vec::new(),
+            pruned_mac: Vec::new(),
+            pruned_epoch: 0,
         };
         stream.set_head(sealer.head(), 0);
         streams::insert(&mut db, &mut stream)?;

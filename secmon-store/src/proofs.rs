@@ -30,6 +30,13 @@ impl Store {
             if seq >= size {
                 return Err(Error::Uncovered { seq });
             }
+            if seq < stream.pruned_to() {
+                let what = format!(
+                    "a proof of record {seq}: records below {} were pruned, and it",
+                    stream.pruned_to()
+                );
+                return Err(Error::NotFound { what });
+            }
             let mut nodes = Nodes::new(db, stream.stream_no);
             let path = inclusion(seq, size, |level, at| nodes.node(level, at))?;
             Ok(Proof { index: seq, extra: None, path, note })
@@ -46,6 +53,13 @@ impl Store {
             let reason = format!(
                 "sizes {old} and {new} must rise, up to the {} records there are",
                 stream.size()
+            );
+            return Err(Error::Query { reason });
+        }
+        if old > 0 && old < stream.pruned_to() {
+            let reason = format!(
+                "records below {} were pruned: that is the smallest size of a proof",
+                stream.pruned_to()
             );
             return Err(Error::Query { reason });
         }

@@ -81,6 +81,7 @@ impl Writer {
         self.db.transaction(|db| {
             // The trigger lets nothing go whose day has not come.
             on!(db, c => diesel::update(expiring::table).set(expiring::day.eq(day)).execute(c))?;
+            crate::prune::keep_macs(db, no, seqs)?;
             let own = records::stream_no.eq(no).and(records::seq.eq_any(seqs));
             on!(db, c => diesel::delete(records::table.filter(own)).execute(c))?;
             on!(db, c => diesel::update(expiring::table).set(expiring::day.eq(-1_i64)).execute(c))?;

@@ -18,6 +18,10 @@ diesel::table! {
         closed -> Bool,
         k0_box -> Nullable<Binary>,
         stream_vkey -> Text,
+        pruned_to -> BigInt,
+        pruned_range -> Binary,
+        pruned_mac -> Binary,
+        pruned_epoch -> BigInt,
     }
 }
 
@@ -199,6 +203,23 @@ diesel::table! {
         day -> BigInt,
         erasing -> Integer,
         holding -> Integer,
+        pruning -> BigInt,
+    }
+}
+
+diesel::table! {
+    kept_proofs (stream_no, seq) {
+        stream_no -> BigInt,
+        seq -> BigInt,
+        path -> Binary,
+    }
+}
+
+diesel::table! {
+    block_macs (stream_no, block) {
+        stream_no -> BigInt,
+        block -> BigInt,
+        mac -> Binary,
     }
 }
 

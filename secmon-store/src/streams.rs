@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use secmon_core::seal::{Checkpoint, Head, Tree};
+use secmon_core::seal::{Checkpoint, Head, Prefix, Tree};
 
 use crate::connection::{Db, on};
 use crate::schema::{checkpoints, seals, streams};
@@ -33,6 +33,11 @@ pub struct StreamRow {
     pub(crate) k0_box: Option<Vec<u8>>,
     /// The public key of the stream's own key, which signs every checkpoint; empty if it has none.
     pub stream_vkey: String,
+    /// Below this index records were pruned.
+    pub(crate) pruned_to: i64,
+    pub(crate) pruned_range: Vec<u8>,
+    pub(crate) pruned_mac: Vec<u8>,
+    pub(crate) pruned_epoch: i64,
 }
 
 impl StreamRow {
@@ -69,6 +74,18 @@ impl StreamRow {
             sig_epoch: unsigned(self.sig_epoch),
             last_at: self.last_at,
         })
+    }
+
+    /// Below which index records were pruned; 0 if none were.
+    pub fn pruned_to(&self) -> u64 {
+        unsigned(self.pruned_to)
+    }
+
+    /// What is left of the records that were pruned; none if the row was tampered with.
+    pub(crate) fn prefix(&self) -> Option<Prefix> {
+        let (range, rest) = self.pruned_range.as_chunks::<32>();
+        let mac = self.pruned_mac.as_slice().try_into().ok().filter(|_| rest.is_empty())?;
+        Prefix::new(self.pruned_to(), range.to_vec(), mac, unsigned(self.pruned_epoch))
     }
 
     /// Takes over a state.

@@ -8,7 +8,7 @@ use crate::auditor::AuditorSecret;
 use crate::streams::StreamRow;
 use crate::vault::Vault;
 use crate::walk::Walk;
-use crate::{Error, Result, Store, keys, records};
+use crate::{Error, Result, Store, keys, records, streams};
 
 /// What the verifier holds, and what it looks at.
 #[derive(Clone, Debug, Default)]
@@ -122,6 +122,25 @@ impl Store {
     }
 
     fn verify_stream(
+        &self,
+        listed: &StreamRow,
+        options: &VerifyOptions,
+        streams: &[StreamRow],
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Verdict> {
+        let mut begin = self.read(|db| streams::again(db, listed))?.pruned_to();
+        loop {
+            let verdict = self.walk_stream(listed, options, streams, progress)?;
+            let now = self.read(|db| streams::again(db, listed))?.pruned_to();
+            // What was pruned meanwhile was missed: the walk begins anew behind it.
+            if now <= begin {
+                return Ok(verdict);
+            }
+            begin = now;
+        }
+    }
+
+    fn walk_stream(
         &self,
         listed: &StreamRow,
         options: &VerifyOptions,

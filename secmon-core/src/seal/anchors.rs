@@ -22,6 +22,12 @@ impl Anchors {
         kept.is_some_and(|roots| roots.iter().any(|root| *root != tree.root()))
     }
 
+    /// Forgets the sizes below one; says how many those were.
+    pub(super) fn forget_below(&mut self, size: u64) -> usize {
+        let left = self.0.split_off(&size);
+        std::mem::replace(&mut self.0, left).len()
+    }
+
     /// The greatest size that the walk did not come to.
     pub(super) fn left(&self) -> Option<u64> {
         self.0.keys().next_back().copied().filter(|size| *size > 0)

@@ -74,6 +74,10 @@ impl Verifier {
             let detail = "no checkpoint covers the record that announced removals";
             self.report(Flaw::Unannounced, last, detail);
         }
+        if self.verdict.covered < self.verdict.pruned && self.verdict.is_ok() {
+            let detail = "no checkpoint covers what was pruned";
+            self.report(Flaw::BadSignature, self.verdict.pruned, detail);
+        }
         if head.is_some() && size.saturating_sub(self.verdict.covered) > MOST_OPEN {
             let detail = format!(
                 "no checkpoint covers the {} records from here on",

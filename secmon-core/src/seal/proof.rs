@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::checkpoint::{Note, Vkey};
-use super::tree::{Hash, leaf_hash, node_hash};
+use super::tree::{Hash, Tree, leaf_hash, node_hash};
 use crate::{Error, Result};
 
 /// The first line of a proof file.
@@ -127,6 +127,26 @@ fn root_from(leaf: &Hash, index: u64, size: u64, proof: &[Hash]) -> Option<Hash>
         (at, last) = (at >> 1, last >> 1);
     }
     (last == 0).then_some(root)
+}
+
+/// The tree of the leaves before the one that a proof is of: its siblings to the left are the roots of just
+/// those perfect subtrees. None if the proof has too few hashes.
+pub(super) fn left_of(index: u64, size: u64, proof: &[Hash]) -> Option<Tree> {
+    let (mut start, mut end) = (0, size);
+    let mut frontier = Vec::new();
+    for hash in proof.iter().rev() {
+        if end - start < 2 {
+            return None;
+        }
+        let middle = start + split(end - start);
+        if index < middle {
+            end = middle;
+        } else {
+            frontier.push(*hash);
+            start = middle;
+        }
+    }
+    Tree::from_frontier(index, frontier)
 }
 
 /// Whether a proof shows that a leaf is in the tree of this root.

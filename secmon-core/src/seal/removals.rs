@@ -1,6 +1,6 @@
 //! Announced removals, as a verifier needs them: which records of the block that it walks may be gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::claim::BLOCK;
 use super::tree::Hash;
@@ -48,6 +48,20 @@ impl Removals {
         let bits = self.blocks.get(&block);
         let byte = usize::try_from(at / 8).ok().and_then(|byte| bits?.get(byte));
         byte.is_some_and(|byte| byte & (1 << (at % 8)) != 0)
+    }
+
+    /// The first record of a block whose removal was not announced and that is none of these. The block is
+    /// forgotten then.
+    pub(super) fn left(&mut self, block: u64, kept: &BTreeSet<u64>) -> Option<u64> {
+        self.blocks = self.blocks.split_off(&block);
+        let first = block.saturating_mul(BLOCK);
+        let Some(bits) = self.blocks.remove(&block) else {
+            return (first..first.saturating_add(BLOCK)).find(|seq| !kept.contains(seq));
+        };
+        let left = (first..).step_by(8).zip(bits).filter(|(_, byte)| *byte != u8::MAX);
+        let each =
+            left.flat_map(|(first, byte)| (0..8).map(move |at| (first + at, byte >> at & 1)));
+        each.filter(|(_, bit)| *bit == 0).map(|(seq, _)| seq).find(|seq| !kept.contains(seq))
     }
 
     /// Whether the record that the walk has come to is the announcement that was given for its index.

@@ -98,6 +98,9 @@ pub struct Verdict {
     pub records: u64,
     /// How many records are gone as was announced: their leaves and proofs stay.
     pub expired: u64,
+    /// How many records at the beginning were pruned with their leaves, as was announced; a few of the
+    /// writer's own stayed of them.
+    pub pruned: u64,
     /// How many personal values are erased as was announced.
     pub erased: u64,
     /// How many personal values are there, but encrypted, so that only who has their key can check them.
@@ -132,6 +135,7 @@ impl Verdict {
             "ok": self.is_ok(),
             "records": self.records,
             "expired": self.expired,
+            "pruned": self.pruned,
             "erased": self.erased,
             "hidden": self.hidden,
             "checkpoints": self.checkpoints,

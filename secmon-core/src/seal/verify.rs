@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::anchors::Anchors;
 use super::body::Body;
 use super::chain::{MacKey, first_mac};
-use super::checkpoint::{Checkpoint, Note, Vkey};
+use super::checkpoint::{Note, Vkey};
 use super::claim::{Claim, KEY};
 use super::columns::{Sealed, differing, with_tokens};
 use super::keys::KeyFile;
@@ -250,7 +250,7 @@ impl Verifier {
         }
     }
 
-    fn check_body(&mut self, record: &Sealed<'_>, leaf: &Hash) {
+    pub(super) fn check_body(&mut self, record: &Sealed<'_>, leaf: &Hash) {
         let seq = record.seq;
         if record.leaf.is_some_and(|stored| stored != *leaf) {
             if self.verdict.findings.len() < MOST_FINDINGS {
@@ -313,75 +313,6 @@ impl Verifier {
         let mut stored = with_tokens(body, tokens);
         stored.expires = stored.expires.max(held);
         stored
-    }
-
-    /// Takes the checkpoint that covers just the records taken so far.
-    pub fn checkpoint(&mut self, checkpoint: &Checkpoint) {
-        let size = self.tree.size();
-        let seq = checkpoint.size;
-        if seq != size {
-            self.report(Flaw::Missing, size, &format!("a checkpoint covers {seq} records"));
-            return;
-        }
-        match Note::parse(&checkpoint.note) {
-            Err(error) => self.report(Flaw::Malformed, seq, &error.to_string()),
-            Ok(note) => self.check_note(checkpoint, &note),
-        }
-        self.check_seal(checkpoint);
-        self.last_size = size;
-        if let Some((seq, next)) = self.next_key.take() {
-            match Vkey::from_bytes(&self.origin, &next) {
-                Some(vkey) => (self.vkey, self.sig_epoch) = (vkey, self.sig_epoch + 1),
-                None => self.report(Flaw::Malformed, seq, "the key that it names is none"),
-            }
-        }
-    }
-
-    fn check_note(&mut self, checkpoint: &Checkpoint, note: &Note) {
-        let size = checkpoint.size;
-        if !note.is_signed_by(&self.vkey) {
-            let detail = format!("no signature of the key of epoch {} verifies", self.sig_epoch);
-            self.report(Flaw::BadSignature, size, &detail);
-        } else if self.stream_vkey.as_ref().is_some_and(|vkey| !note.is_signed_by(vkey)) {
-            self.report(Flaw::BadSignature, size, "no signature of the stream's own key verifies");
-        } else if note.origin != self.origin || note.size != size {
-            self.report(Flaw::ColumnMismatch, size, "the note speaks of another stream or size");
-        } else if note.root == self.tree.root() {
-            self.verdict.checkpoints += 1;
-            self.verdict.covered = size;
-            self.explained = false;
-            self.blame_tiles();
-        } else if !self.explained {
-            let (from, last) = (self.verdict.covered, size.max(1) - 1);
-            let detail =
-                format!("one of the records {from} to {last} is not the one that was sealed");
-            self.report(Flaw::Altered, from, &detail);
-        }
-    }
-
-    fn check_seal(&mut self, checkpoint: &Checkpoint) {
-        if checkpoint.epoch != self.epoch {
-            let detail = format!("epoch {} where {} was due", checkpoint.epoch, self.epoch);
-            self.report(Flaw::BadSeal, checkpoint.size, &detail);
-        }
-        self.epoch = checkpoint.epoch.saturating_add(1);
-        if let Some((key, last)) = &mut self.mac {
-            let fits = *last == checkpoint.mac;
-            *key = key.evolve();
-            if !fits {
-                self.report(Flaw::BadSeal, checkpoint.size, "the seal differs from the last MAC");
-            }
-        }
-    }
-
-    /// The bodies give the root that was signed: where a stored leaf differs, the leaf is wrong.
-    pub(super) fn blame_tiles(&mut self) {
-        for at in self.doubtful.drain(..) {
-            if let Some(finding) = self.verdict.findings.get_mut(at) {
-                finding.flaw = Flaw::BadTile;
-                finding.detail = "the stored leaf hash does not fit the record".into();
-            }
-        }
     }
 
     /// Adds what was found beside the walk.

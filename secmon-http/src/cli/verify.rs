@@ -116,9 +116,10 @@ fn read_notes(path: &Path) -> Result<Vec<Note>, Failure> {
 }
 
 fn sentence(verdict: &Verdict) -> String {
-    let Verdict { origin, records, expired, checkpoints, covered, .. } = verdict;
+    let Verdict { origin, records, expired, pruned, checkpoints, covered, .. } = verdict;
     let state = if verdict.is_ok() { "ok" } else { "WRONG" };
     let macs = if verdict.macs_checked { "MACs checked" } else { "by public key; no K_0, so no MACs" };
-    let gone = if *expired > 0 { format!(" and {expired} expired ones") } else { String::new() };
+    let and = |count: u64, what: &str| if count > 0 { format!(" and {count} {what}") } else { String::new() };
+    let gone = and(*expired, "expired ones") + &and(*pruned, "places that were pruned");
     format!("{state}  {origin}: {records} records{gone}, {checkpoints} checkpoints cover {covered}; {macs}")
 }

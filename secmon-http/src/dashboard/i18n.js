@@ -120,7 +120,7 @@ const fr = {
 
   nav: "Pages du tableau de bord", overview: "Vue d’ensemble", integrity: "Intégrité",
   last_verification: "Dernière vérification", verify_now: "Vérifier maintenant", sound: "Intact", wrong: "Anomalie détectée", never: "Pas vérifié depuis le démarrage du service", running: "Vérification en cours…",
-  finished: "Terminée :", verified_what: "enregistrements : {n}, points de contrôle : {checkpoints}, en {seconds} s", expired_n: "expirés comme annoncé : {n}", erased_n: "valeurs effacées comme annoncé : {n}",
+  finished: "Terminée :", verified_what: "enregistrements : {n}, points de contrôle : {checkpoints}, en {seconds} s", expired_n: "expirés comme annoncé : {n}", pruned_n: "élagués comme annoncé : {n}", erased_n: "valeurs effacées comme annoncé : {n}",
   verify_refused: "Seul un jeton de portée « admin » peut lancer une vérification.",
   limits: "Ce que cette page ne peut pas montrer : les enregistrements postérieurs au dernier point de contrôle (une seconde environ, au plus) peuvent encore être modifiés sans être vu par qui contrôle cet hôte. De plus, l’hôte se vérifie ici lui-même ; pour une preuve, lancez « secmon verify » sur une autre machine, avec la clé de vérification que vous conservez.",
   finding: "Constat", and_more: "+{n} autres", and_more_one: "+{n} autre",

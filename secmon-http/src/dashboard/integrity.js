@@ -79,6 +79,7 @@ function showVerification({ running: now, verified, streams, alarms }) {
     `${t("finished")} `, time(verified.at), ` (${t("ago", { time: age(verified.at) })}) · `,
     t("verified_what", { n: sum("records"), checkpoints: sum("checkpoints"), seconds: verified.seconds }),
     sum("expired") ? ` · ${t("expired_n", { n: sum("expired") })}` : "",
+    sum("pruned") ? ` · ${t("pruned_n", { n: sum("pruned") })}` : "",
     sum("erased") ? ` · ${t("erased_n", { n: sum("erased") })}` : "",
   ] : []));
   const found = checked.flatMap((s) => s.findings.map((f) => ({ ...f, origin: s.origin })));

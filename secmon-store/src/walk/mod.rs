@@ -2,8 +2,9 @@
 //! page and merged by index.
 
 mod notes;
+pub(crate) mod prefix;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use secmon_core::Level;
 use secmon_core::seal::{BLOCK, Columns, Flaw, KeptValue, Sealed, Verifier, leaf_hash};
@@ -23,6 +24,8 @@ pub(crate) struct Walk {
     /// As it was when the walk began, or later, where it had to look on.
     pub(crate) stream: StreamRow,
     leaves: Leaves,
+    /// The leaves of the records that stayed of those that were pruned.
+    kept: BTreeMap<u64, [u8; 32]>,
     /// The tiles above the leaves, as those that are stored below them demand.
     open: Open,
     /// The block that is walked, and which records are known to announce removals of it.
@@ -46,6 +49,7 @@ impl Walk {
         Self {
             stream,
             leaves: Leaves::default(),
+            kept: BTreeMap::new(),
             open: Open::default(),
             block: None,
             announced: BTreeSet::new(),
@@ -64,8 +68,11 @@ impl Walk {
         verifier: &mut Verifier,
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
+        if !self.prefix(db, verifier)? {
+            return Ok(());
+        }
         self.erasures(db, verifier)?;
-        let mut from = 0;
+        let mut from = self.stream.pruned_to;
         loop {
             // What was written meanwhile comes with a later page.
             let size = self.stream.size();
@@ -187,7 +194,10 @@ impl Walk {
         at: u64,
         body: &[u8],
     ) -> Result<bool> {
-        if at >= verifier.next_seq() || self.leaf(db, signed(at))? == Some(leaf_hash(body)) {
+        let known = self.kept.get(&at).copied();
+        if at >= verifier.next_seq()
+            || known.or(self.leaf(db, signed(at))?) == Some(leaf_hash(body))
+        {
             return Ok(true);
         }
         verifier.report(Flaw::Altered, at, "this record changed while it was verified");

@@ -1,16 +1,17 @@
 //! Verification of an export: the same walk as over a store, over files.
 
+mod files;
+mod prefix;
+
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use secmon_core::seal::{
-    BLOCK, Checkpoint, Claim, Flaw, MOST_BODY, Note, Sealed, Verdict, Verifier, seq_of,
-};
+use secmon_core::seal::{BLOCK, Checkpoint, Claim, Flaw, Sealed, Verdict, Verifier, seq_of};
 
+use self::files::{Lines, Notes};
 use crate::verify::{VerifyOptions, verifier_for};
 use crate::{Error, Result};
 
@@ -108,7 +109,14 @@ fn stream(
     let mut lines = Lines::open(&path)?;
     let mut macs = Lines::open(&folder.join("macs"))?;
     let mut notes = Notes::open(&folder.join("checkpoints.txt"))?;
+    let pruned = folder.join("pruned.jsonl");
     let mut epoch = 0;
+    if pruned.is_file() {
+        match prefix::walk(&pruned, &mut verifier, &announcing, &mut aside, &mut notes)? {
+            Some(ended) => epoch = ended,
+            None => return Ok(verifier.finish(None, None)),
+        }
+    }
     let mut block = None;
     while let Some(line) = lines.next()? {
         let next = verifier.next_seq();
@@ -164,53 +172,6 @@ fn read(path: &Path) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The notes of a file, one after another.
-struct Notes {
-    lines: Lines,
-    next: Option<(u64, String)>,
-    size: u64,
-}
-
-impl Notes {
-    fn open(path: &Path) -> Result<Self> {
-        let mut notes = Self { lines: Lines::open(path)?, next: None, size: 0 };
-        notes.next = notes.read()?;
-        Ok(notes)
-    }
-
-    /// The next note, if it covers at most so many records; what is none stands where the one before ended.
-    fn next_up_to(&mut self, size: u64) -> Result<Option<(u64, String)>> {
-        if self.next.as_ref().is_none_or(|(covered, _)| *covered > size) {
-            return Ok(None);
-        }
-        let note = self.next.take();
-        self.next = self.read()?;
-        Ok(note)
-    }
-
-    fn read(&mut self) -> Result<Option<(u64, String)>> {
-        let mut note = String::new();
-        while let Some(line) = self.lines.next()? {
-            // Three lines and an empty one, then signatures up to another empty line.
-            if line.is_empty() && (note.is_empty() || note.contains("\n\n")) {
-                if note.is_empty() {
-                    continue;
-                }
-                break;
-            }
-            if note.len() > MOST_BODY {
-                break;
-            }
-            note.extend([&*String::from_utf8_lossy(&line), "\n"]);
-        }
-        if note.is_empty() {
-            return Ok(None);
-        }
-        self.size = Note::parse(&note).map_or(self.size, |parsed| parsed.size);
-        Ok(Some((self.size, note)))
-    }
-}
-
 /// Where the records stand that announce removals, by block.
 fn announcing(path: &Path) -> Result<BTreeMap<u64, Vec<(u64, u64)>>> {
     let mut lines = Lines::open(path)?;
@@ -234,38 +195,4 @@ fn gone(line: &[u8]) -> Option<(u64, [u8; 32])> {
     let seq = rest.strip_prefix(b"\",\"seq\":")?.strip_suffix(b"}")?;
     let seq = std::str::from_utf8(seq).ok()?.parse().ok()?;
     Some((seq, BASE64.decode(leaf).ok()?.try_into().ok()?))
-}
-
-/// A file of lines, none of which is longer than a body.
-struct Lines {
-    file: BufReader<File>,
-    path: std::path::PathBuf,
-    /// Where the next line begins.
-    offset: u64,
-}
-
-impl Lines {
-    fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|error| Error::file(path, error))?;
-        Ok(Self { file: BufReader::with_capacity(1 << 18, file), path: path.into(), offset: 0 })
-    }
-
-    /// The next line; what is longer than a body comes in pieces, none of which is one.
-    fn next(&mut self) -> Result<Option<Vec<u8>>> {
-        let mut line = Vec::with_capacity(1_024);
-        let most = MOST_BODY as u64 + 2;
-        let read = self.file.by_ref().take(most).read_until(b'\n', &mut line);
-        let read = read.map_err(|error| Error::file(&self.path, error))?;
-        self.offset += read as u64;
-        if line.last() == Some(&b'\n') {
-            line.pop();
-        }
-        Ok((read > 0).then_some(line))
-    }
-
-    /// The line that begins at an offset.
-    fn at(&mut self, offset: u64) -> Result<Vec<u8>> {
-        self.file.seek(SeekFrom::Start(offset)).map_err(|error| Error::file(&self.path, error))?;
-        Ok(self.next()?.unwrap_or_default())
-    }
 }
