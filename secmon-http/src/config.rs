@@ -135,6 +135,9 @@ pub struct IntegrityConfig {
     pub anchor_file: Option<PathBuf>,
     /// Whether checkpoints go to the system's log too (the socket `/dev/log`). Default false.
     pub anchor_syslog: bool,
+    /// Whether a stream of its own, with the label `directory`, lists the checkpoints of all others, so that none
+    /// of them can be put back or taken away unseen. Default false.
+    pub directory: bool,
     /// Witnesses that are asked to cosign checkpoints.
     pub witnesses: Vec<WitnessOf>,
     /// How often checkpoints are put there. Default `60s`.
@@ -173,6 +176,7 @@ impl Default for IntegrityConfig {
         Self {
             anchor_file: None,
             anchor_syslog: false,
+            directory: false,
             auditor: None,
             witnesses: Vec::new(),
             anchor_every: Duration::from_mins(1),

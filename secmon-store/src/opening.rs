@@ -8,6 +8,7 @@ use secmon_core::{Announcement, Monitor, Ruleset, Step, When, fields};
 use sha2::{Digest as _, Sha256};
 
 use crate::connection::Db;
+use crate::directory::Listed;
 use crate::failpoint::hit;
 use crate::keys::{KeyPlace, random};
 use crate::removals::Due;
@@ -195,6 +196,7 @@ impl Writer {
             known: Known::default(),
             pending: None,
             due: Due::default(),
+            listed: Listed::default(),
             vault,
             erased_of: Vec::new(),
             begun: None,

@@ -57,6 +57,7 @@ impl Store {
             }
         }
         self.check_reliance(options, &streams, &mut verdicts)?;
+        verdicts.extend(self.listed_but_gone(&verdicts)?);
         if options.stream.is_none() {
             verdicts.extend(self.orphans(&streams)?);
         }
@@ -98,6 +99,25 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Looks for streams that others list and that are not there.
+    fn listed_but_gone(&self, verdicts: &[Verdict]) -> Result<Vec<Verdict>> {
+        let there: BTreeSet<String> =
+            self.streams()?.into_iter().map(|stream| stream.origin).collect();
+        let mut gone_ones = Vec::new();
+        for verdict in verdicts {
+            for origin in verdict.lists.difference(&there) {
+                if !gone_ones.iter().any(|gone: &Verdict| gone.origin == *origin) {
+                    let detail = format!(
+                        "`{}` lists this stream, which is not in the store",
+                        verdict.origin
+                    );
+                    gone_ones.push(gone(origin, &detail));
+                }
+            }
+        }
+        Ok(gone_ones)
     }
 
     /// Looks for records of a stream that is not there.

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::commit::Pending;
 use crate::connection::Db;
+use crate::directory::Listed;
 use crate::failpoint::hit;
 use crate::inputs::Position;
 use crate::keys::{KeyPlace, random};
@@ -47,6 +48,8 @@ pub struct Writer {
     pub(crate) known: Known,
     pub(crate) pending: Option<Pending>,
     pub(crate) due: Due,
+    /// What is known of other streams.
+    pub(crate) listed: Listed,
     /// The keys of the privacy mode, if that is on.
     pub(crate) vault: Option<Vault>,
     pub(crate) erased_of: Vec<(String, i64)>,
@@ -163,6 +166,10 @@ impl Writer {
         let waited = now - self.checkpoint_at;
         if waited >= MINUTE {
             step.announce.push(Announcement::new("secmon.heartbeat", "heartbeat", now));
+        }
+        if let Some(seen) = self.directory_seen(now)? {
+            step.announce.push(seen);
+            step.checkpoint = When::Always;
         }
         let news = self.stream.size() > self.checkpoint_size;
         let urgent = self.urgent && waited >= CHECKPOINT_PAUSE;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::claim::{BLOCK_BYTES, Claim, ERASURE, HOLD, KEY, RETENTION, STREAM};
+use super::claim::{BLOCK_BYTES, Claim, DIRECTORY, ERASURE, HOLD, KEY, RETENTION, STREAM};
 use super::strict::{Strict, unescape};
 use crate::event::{Event, Level, Name, fields};
 use crate::json::{push_display, push_escaped, push_int, push_str};
@@ -76,27 +76,34 @@ pub(crate) fn encode(envelope: &Envelope<'_>, event: &Event, out: &mut String) {
     push_id(out, envelope.id);
     out.push_str("\",\"lvl\":\"");
     out.push_str(event.level.as_str());
+    out.push('"');
     if let Some(Claim::Key { next, .. }) = envelope.claim {
-        out.push_str("\",\"next\":\"");
+        out.push_str(",\"next\":\"");
         BASE64.encode_string(next, out);
+        out.push('"');
+    }
+    if let Some(Claim::Listed { notes, .. }) = envelope.claim {
+        out.push_str(",\"notes\":");
+        push_texts(out, notes);
     }
     if let Some(Claim::Erased { of: Some(of), .. }) = envelope.claim {
-        out.push_str("\",\"of\":\"");
-        push_escaped(out, of);
+        out.push_str(",\"of\":");
+        push_str(out, of);
     }
     if let Some(Claim::Gone { policy, .. }) = envelope.claim {
-        out.push_str("\",\"policy\":\"");
-        push_escaped(out, policy);
+        out.push_str(",\"policy\":");
+        push_str(out, policy);
     }
     if let Some(raw) = event.raw() {
-        out.push_str("\",\"raw\":\"");
-        push_escaped(out, raw);
+        out.push_str(",\"raw\":");
+        push_str(out, raw);
     }
     if let Some(commitment) = envelope.raw {
-        out.push_str("\",\"raw#\":\"");
+        out.push_str(",\"raw#\":\"");
         out.push_str(commitment);
+        out.push('"');
     }
-    out.push_str("\",\"seq\":");
+    out.push_str(",\"seq\":");
     push_int(out, i64::try_from(envelope.seq).unwrap_or(i64::MAX));
     out.push_str(",\"src\":");
     event.write_sources(out);
@@ -113,7 +120,23 @@ pub(crate) fn encode(envelope: &Envelope<'_>, event: &Event, out: &mut String) {
         out.push_str(",\"until\":");
         push_int(out, *until);
     }
-    out.push_str(",\"v\":1}");
+    out.push_str(",\"v\":1");
+    if let Some(Claim::Listed { vkeys, .. }) = envelope.claim {
+        out.push_str(",\"vkeys\":");
+        push_texts(out, vkeys);
+    }
+    out.push('}');
+}
+
+fn push_texts(out: &mut String, texts: &[String]) {
+    out.push('[');
+    for (at, text) in texts.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        push_str(out, text);
+    }
+    out.push(']');
 }
 
 /// `{"<field>":[<index>, ...], ...}` of the values that are erased.
@@ -252,6 +275,8 @@ struct Said<'a> {
     of: Option<&'a str>,
     held: Option<Vec<i64>>,
     until: Option<i64>,
+    notes: Vec<&'a str>,
+    vkeys: Vec<&'a str>,
     erased: Vec<(&'a str, Vec<i64>)>,
 }
 
@@ -289,6 +314,10 @@ impl<'a> Body<'a> {
                 policy: unescape(said.policy?),
                 by: unescape(said.by?),
             }),
+            DIRECTORY => {
+                let texts = |texts: &[&str]| texts.iter().map(|text| unescape(text)).collect();
+                Some(Claim::Listed { notes: texts(&said.notes), vkeys: texts(&said.vkeys) })
+            }
             HOLD => Some(Claim::Held {
                 seqs: indexes(said.held.as_deref()?)?,
                 until: said.until?,
@@ -329,6 +358,8 @@ impl<'a> Body<'a> {
             })?,
             "held" => self.said().held = Some(reader.integers()?),
             "until" => self.said().until = Some(reader.integer()?),
+            "notes" => self.said().notes = reader.strings(&mut self.escaped)?,
+            "vkeys" => self.said().vkeys = reader.strings(&mut self.escaped)?,
             "of" => self.said().of = Some(reader.string(&mut self.escaped)?),
             "raw#" => self.commitments.push((RAW, reader.string(&mut self.escaped)?)),
             "ev" => {

@@ -40,6 +40,14 @@ pub enum Claim {
         /// Who wanted it.
         by: String,
     },
+    /// `secmon.directory`: checkpoints of other streams, as they are. The directory lists those of all the
+    /// others, each of them that of the directory: whoever puts one back contradicts the rest.
+    Listed {
+        /// The signed notes.
+        notes: Vec<String>,
+        /// The first signing keys of streams that were not listed before.
+        vkeys: Vec<String>,
+    },
     /// `secmon.erasure`: which personal values are erased from now on.
     Erased {
         /// The stream of their records by its origin, if it is another than that of this record.
@@ -58,6 +66,7 @@ impl Claim {
             Self::Gone { .. } => RETENTION,
             Self::Held { .. } => HOLD,
             Self::Erased { .. } => ERASURE,
+            Self::Listed { .. } => DIRECTORY,
         }
     }
 
@@ -77,6 +86,8 @@ pub(super) const RETENTION: &str = "secmon.retention";
 pub(super) const ERASURE: &str = "secmon.erasure";
 /// The category of records that announce which evidence is held.
 pub(super) const HOLD: &str = "secmon.hold";
+/// The category of records that list checkpoints of other streams.
+pub(super) const DIRECTORY: &str = "secmon.directory";
 /// Records of one block of a retention record.
 pub const BLOCK: u64 = 65_536;
 /// Bytes of its bits.

@@ -50,13 +50,25 @@ impl<'a> Strict<'a> {
 
     /// An array of integers.
     pub(super) fn integers(&mut self) -> Result<Vec<i64>, String> {
+        self.array(Self::integer)
+    }
+
+    /// An array of strings, escapes as they stand.
+    pub(super) fn strings(&mut self, escaped: &mut bool) -> Result<Vec<&'a str>, String> {
+        self.array(|reader| reader.string(escaped))
+    }
+
+    fn array<T>(
+        &mut self,
+        mut item: impl FnMut(&mut Self) -> Result<T, String>,
+    ) -> Result<Vec<T>, String> {
         self.expect(b'[')?;
         let mut all = Vec::new();
         while self.peek() != Some(b']') {
             if !all.is_empty() {
                 self.expect(b',')?;
             }
-            all.push(self.integer()?);
+            all.push(item(self)?);
         }
         self.expect(b']')?;
         Ok(all)

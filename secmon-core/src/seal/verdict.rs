@@ -1,5 +1,6 @@
 //! What verification found, and the words for it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde_json::json;
@@ -113,6 +114,8 @@ pub struct Verdict {
     pub macs_checked: bool,
     /// Records of other streams that announce erasures in this one: the verdict is as good as those on them.
     pub relies_on: Vec<(String, u64)>,
+    /// The streams whose checkpoints stand in this one: each must be there.
+    pub lists: BTreeSet<String>,
     /// What should be known besides: that a stream was closed, and which record announces that.
     pub notices: Vec<String>,
     /// What was found wrong, the first record first; empty when all is well.

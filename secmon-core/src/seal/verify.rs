@@ -8,7 +8,7 @@ use super::anchors::Anchors;
 use super::body::Body;
 use super::chain::{MacKey, first_mac};
 use super::checkpoint::{Note, Vkey};
-use super::claim::{Claim, KEY};
+use super::claim::{Claim, DIRECTORY, KEY};
 use super::columns::{Sealed, differing, with_tokens};
 use super::keys::KeyFile;
 use super::removals::Removals;
@@ -18,6 +18,9 @@ use super::verdict::{Finding, Flaw, Verdict};
 
 /// More findings than these say no more.
 const MOST_FINDINGS: usize = 1_000;
+
+/// Names of other streams beyond these are not remembered.
+const MOST_LISTED: usize = 100_000;
 
 /// Walks a stream from its first record: records and checkpoints in their order, then `finish`.
 /// Memory does not grow with the stream.
@@ -39,6 +42,8 @@ pub struct Verifier {
     pub(super) named_box: Option<Hash>,
     pub(super) kept_box: Option<Hash>,
     pub(super) anchors: Anchors,
+    /// What other streams say of this one, of places to which the walk comes.
+    pub(super) stated: Anchors,
     pub(super) tree: Tree,
     pub(super) last_at: i64,
     /// The stored MAC of the record before; none if there is none to compare with.
@@ -72,6 +77,7 @@ impl Verifier {
             named_box: None,
             kept_box: None,
             anchors: Anchors::default(),
+            stated: Anchors::default(),
             tree: Tree::default(),
             last_at: i64::MIN,
             last_mac,
@@ -114,6 +120,12 @@ impl Verifier {
         if let Some(root) = keys.root().filter(|_| keys.stream == self.origin) {
             self.anchors.add(keys.size, root);
         }
+    }
+
+    /// Asks that the stream has this root where it holds so many records, as another stream says. It must be
+    /// told before the walk comes there.
+    pub fn expect_root(&mut self, size: u64, root: [u8; 32]) {
+        self.stated.add(size, root);
     }
 
     /// The encrypted K_0 that is stored: the stream must have begun with it.
@@ -231,9 +243,12 @@ impl Verifier {
     fn push(&mut self, leaf: Hash) {
         self.tree.push(leaf);
         // What was changed before makes all roots behind it differ: that is one flaw.
-        if self.anchors.differ(&self.tree) && !self.explained {
+        let differs = self.anchors.differ(&self.tree) | self.stated.differ(&self.tree);
+        if differs && !self.explained {
             let size = self.tree.size();
-            let detail = format!("what was kept outside has another root for {size} records");
+            let detail = format!(
+                "what was kept outside, or in another stream, has another root for {size} records"
+            );
             self.report(Flaw::Fork, size, &detail);
         }
     }
@@ -289,6 +304,11 @@ impl Verifier {
                 _ => self.report(Flaw::Malformed, seq, "it does not name the next signing key"),
             }
         }
+        if body.category == DIRECTORY
+            && let Some(Claim::Listed { notes, .. }) = body.claim()
+        {
+            self.lists(&notes);
+        }
         let tokens = record.values.map(|values| self.check_values(seq, &body, values));
         if let Some(columns) = record.columns
             && let Some(column) = differing(&self.as_stored(seq, body, tokens.as_deref()), &columns)
@@ -298,6 +318,15 @@ impl Verifier {
                 seq,
                 &format!("column `{column}` differs from the body"),
             );
+        }
+    }
+
+    /// Remembers the streams that a record lists.
+    fn lists(&mut self, notes: &[String]) {
+        for note in notes.iter().filter_map(|note| Note::parse(note).ok()) {
+            if self.verdict.lists.len() < MOST_LISTED {
+                self.verdict.lists.insert(note.origin);
+            }
         }
     }
 

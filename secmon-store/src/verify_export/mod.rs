@@ -2,8 +2,9 @@
 
 mod files;
 mod prefix;
+mod statements;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use secmon_core::seal::{BLOCK, Checkpoint, Claim, Flaw, Sealed, Verdict, Verifier, seq_of};
 
 use self::files::{Lines, Notes};
+use self::statements::Stated;
 use crate::verify::{VerifyOptions, verifier_for};
 use crate::{Error, Result};
 
@@ -47,8 +49,9 @@ pub fn verify_export(
         return Err(Error::Query { reason: reason.into() });
     }
     let mut verdicts = Vec::new();
+    let stated = statements::read(&folders)?;
     for folder in &folders {
-        verdicts.push(stream(folder, options, alone, &mut progress)?);
+        verdicts.push(stream(folder, options, alone, &stated, &mut progress)?);
     }
     let known = |name: &str| {
         let is = |folder: &PathBuf| folder.file_name().is_some_and(|id| id == name);
@@ -59,10 +62,10 @@ pub fn verify_export(
     {
         return Err(Error::NotFound { what: format!("stream `{name}`, whose K_0 was given,") });
     }
-    let left: Vec<&str> = options
-        .anchors_of_none(verdicts.iter().map(|verdict| verdict.origin.as_str()))
-        .into_iter()
-        .collect();
+    let there: BTreeSet<&str> = verdicts.iter().map(|verdict| verdict.origin.as_str()).collect();
+    let mut left = options.anchors_of_none(there.iter().copied());
+    left.extend(stated.keys().map(String::as_str).filter(|origin| !there.contains(origin)));
+    let left: Vec<String> = left.into_iter().map(str::to_owned).collect();
     if let Some(verdict) = verdicts.first_mut().filter(|_| !left.is_empty()) {
         // An export may hold some streams of a store only.
         let notice = format!(
@@ -85,6 +88,7 @@ fn stream(
     folder: &Path,
     options: &VerifyOptions,
     alone: bool,
+    stated: &BTreeMap<String, Stated>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Verdict> {
     let id = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -96,6 +100,10 @@ fn stream(
         Ok(verifier) => verifier,
         Err(verdict) => return Ok(*verdict),
     };
+    let stated = stated.get(origin);
+    if let Some(stated) = stated {
+        stated.tell(&mut verifier);
+    }
     let k0 = options.k0.iter().find(|(name, _)| match name {
         Some(name) => *name == id || name == origin,
         None => alone,
@@ -164,7 +172,11 @@ fn stream(
         let detail = "no checkpoint covers the records from here on, which no export holds";
         verifier.report(Flaw::BadSignature, verifier.covered(), detail);
     }
-    Ok(verifier.finish(None, None))
+    let mut verdict = verifier.finish(None, None);
+    if let Some(stated) = stated {
+        stated.compare(&mut verdict);
+    }
+    Ok(verdict)
 }
 
 fn read(path: &Path) -> Result<String> {

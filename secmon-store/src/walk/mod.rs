@@ -3,9 +3,11 @@
 
 mod notes;
 pub(crate) mod prefix;
+mod statements;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use self::statements::Statements;
 use secmon_core::Level;
 use secmon_core::seal::{BLOCK, Columns, Flaw, KeptValue, Sealed, Verifier, leaf_hash};
 
@@ -72,6 +74,7 @@ impl Walk {
             return Ok(());
         }
         self.erasures(db, verifier)?;
+        let mut statements = Statements::of(db, &self.stream)?;
         let mut from = self.stream.pruned_to;
         loop {
             // What was written meanwhile comes with a later page.
@@ -79,6 +82,9 @@ impl Walk {
             let rows = records::stored(db, self.stream.stream_no, from, CHUNK)?;
             let mut ended = i64::try_from(rows.len()) != Ok(CHUNK);
             let last = rows.last().map_or(from, |row| row.seq);
+            // With the last page comes a gap, perhaps, up to the end.
+            let upto = if ended { size } else { unsigned(last.saturating_add(1)).min(size) };
+            statements.upto(db, &self.stream.origin, verifier, upto)?;
             let mut kept =
                 values::kept(db, self.vault.as_ref(), self.stream.stream_no, from, last)?;
             for row in &rows {
@@ -113,6 +119,7 @@ impl Walk {
             }
             from = signed(verifier.next_seq());
         }
+        statements.end(db, &self.stream, verifier)?;
         self.checkpoints(db, verifier)?;
         if let Some(left) = self.checkpoints.front() {
             verifier.checkpoint(&left.checkpoint());
