@@ -6,8 +6,8 @@ mod support;
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
-use secmon_core::seal::{Note, Proof, Vkey, consistency_holds};
-use secmon_http::{Config, IntegrityConfig};
+use secmon_core::seal::{Note, Proof, Vkey, WitnessKey, consistency_holds};
+use secmon_http::{Config, IntegrityConfig, WitnessOf};
 use secmon_store::Scope;
 use serde_json::Value;
 use support::Service;
@@ -185,4 +185,103 @@ async fn a_personal_value_is_erased_on_request_of_an_administrator() {
     assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
     assert!(answer.text().await.unwrap().contains("[privacy] erasable"));
     assert_eq!(plain.post("one\n").await.status(), StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn evidence_is_held_by_an_admin_and_nobody_else() {
+    let service = Service::start().await;
+    let lines: String = (0..6).map(|line| format!(
+        "2026-11-20T12:00:0{line}Z web-1 sshd[9]: Failed password for root from 203.0.113.7 port 22 ssh2\n"
+    )).collect();
+    let answer: Value = service.post(lines).await.json().await.unwrap();
+    let stream = text(&answer, "stream").to_owned();
+    let page = service.json("/api/v1/incidents").await;
+    let incident = text(&page["incidents"][0], "id").to_owned();
+    let store = service.app.store();
+    let admin = store.create_token("ann", Scope::Admin, secmon_http::clock::now()).unwrap();
+    let hold = async |token: &str, body: Value| {
+        let request = service.request(Method::POST, "/api/v1/holds").bearer_auth(token);
+        request.json(&body).send().await.unwrap()
+    };
+    let asked = serde_json::json!({"incident": incident});
+    assert_eq!(hold(&service.ingest, asked.clone()).await.status(), StatusCode::FORBIDDEN);
+    let answer = hold(admin.expose(), asked).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    let held = answer.json::<Value>().await.unwrap()["held"].as_u64().unwrap();
+    assert!(held >= 5, "{held}");
+    let evidence = page["incidents"][0]["evidence"][0]["seq"].as_u64().unwrap();
+    let record = store.record(&stream, evidence).unwrap();
+    assert_eq!(record.expires.to_string(), "9999-12-31");
+    let said = service.json("/api/v1/records?event.action=evidence_held").await;
+    assert!(said["records"].as_array().unwrap().len() == 1, "{said}");
+    let seqs = serde_json::json!({"records": [evidence], "until": "2040-01-01"});
+    assert_eq!(hold(admin.expose(), seqs).await.status(), StatusCode::OK);
+    for (wrong, status) in [
+        (serde_json::json!({}), StatusCode::BAD_REQUEST),
+        (serde_json::json!({"records": []}), StatusCode::BAD_REQUEST),
+        (serde_json::json!({"records": [0], "incident": "x"}), StatusCode::BAD_REQUEST),
+        (serde_json::json!({"records": [0], "until": "soon"}), StatusCode::BAD_REQUEST),
+        (serde_json::json!({"records": [99_999_999]}), StatusCode::NOT_FOUND),
+        (serde_json::json!({"incident": "' OR 1=1"}), StatusCode::NOT_FOUND),
+    ] {
+        assert_eq!(hold(admin.expose(), wrong.clone()).await.status(), status, "{wrong}");
+    }
+    assert_eq!(service.post("one\n").await.status(), StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn the_directory_lists_the_streams_of_the_service() {
+    let integrity = IntegrityConfig { directory: true, ..IntegrityConfig::default() };
+    let service = Service::with(Config { integrity, ..Config::default() }).await;
+    service.app.start_jobs();
+    service.post("one\n").await;
+    let store = service.app.store().clone();
+    let lists = async || {
+        let verdicts = store.verify(&secmon_store::VerifyOptions::default()).unwrap();
+        let wrong = verdicts.iter().flat_map(|verdict| &verdict.findings);
+        assert_eq!(wrong.map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
+        let of = |label: &str| store.stream(label).unwrap().origin;
+        verdicts
+            .iter()
+            .any(|verdict| verdict.origin == of("directory") && verdict.lists.contains(&of("main")))
+    };
+    until("the directory", async || store.stream("directory").is_ok()).await;
+    until("a listing", async || lists().await).await;
+}
+
+#[tokio::test]
+async fn what_a_witness_cosigned_must_still_be_there() {
+    let witness = WitnessKey::new("w.example", &[5; 32]).unwrap();
+    // Nobody answers there: the cosignatures are put by hand.
+    let url = "http://127.0.0.1:9/witness".to_owned();
+    let of = WitnessOf { url: url.clone(), vkey: witness.vkey().to_string() };
+    let integrity = IntegrityConfig { witnesses: vec![of], ..IntegrityConfig::default() };
+    let service = Service::with(Config { integrity, ..Config::default() }).await;
+    service.post("one\n").await;
+    let store = service.app.store();
+    let stream = store.stream("main").unwrap();
+    until("a checkpoint", async || store.checkpoint("main").unwrap().is_some()).await;
+    let note = Note::parse(&store.checkpoint("main").unwrap().unwrap().note).unwrap();
+    let admin = store.create_token("a", Scope::Admin, secmon_http::clock::now()).unwrap();
+    let mut other = note.clone();
+    other.root[0] ^= 1;
+    for (note, ok) in [(&note, true), (&other, false)] {
+        let anchor = secmon_store::Anchor {
+            stream: stream.id(),
+            size: note.size,
+            kind: "witness".into(),
+            place: url.clone(),
+            at: secmon_http::clock::now(),
+            evidence: witness.cosign(note, 1_800_000_000),
+        };
+        store.add_anchor(&stream, &anchor).unwrap();
+        let request = service.request(Method::POST, "/api/v1/integrity/verify");
+        request.bearer_auth(admin.expose()).send().await.unwrap();
+        until("a verdict", async || {
+            let state = service.json("/api/v1/integrity").await;
+            let errors = state["integrity"]["verified"]["errors"].to_string();
+            state["integrity"]["verified"]["ok"] == ok && errors.contains("cosigned") != ok
+        })
+        .await;
+    }
 }

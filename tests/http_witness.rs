@@ -168,4 +168,16 @@ async fn one_service_cosigns_what_the_other_signs() {
         assert!(cosigned > 0, "round {round}");
     }
     app.close().await;
+    // An export shows the cosignature, and a checkpoint that the witness did not see is no longer the one here.
+    let out = folder.path().join("export");
+    app.store().export(&out, None, |_| {}).unwrap();
+    let notes = std::fs::read_to_string(out.join(stream.id()).join("checkpoints.txt")).unwrap();
+    let seen = Note::parse_all(&notes).into_iter().filter_map(|(text, note)| {
+        let seconds = vkey.cosigned(&note.ok()?, &text)?;
+        Some(seconds)
+    });
+    assert_eq!(seen.count(), 1, "{notes}");
+    let options = secmon_store::VerifyOptions::default();
+    let verdicts = secmon_store::verify_export(&out, &options, |_| {}).unwrap();
+    assert!(verdicts[0].is_ok(), "{:?}", verdicts[0].findings);
 }

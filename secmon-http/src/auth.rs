@@ -19,7 +19,7 @@ pub(crate) struct Reader;
 
 /// Somebody who may do what costs or changes something.
 #[derive(Debug)]
-pub(crate) struct Admin;
+pub(crate) struct Admin(pub(crate) Identity);
 
 /// Somebody who may send events.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl FromRequestParts<App> for Admin {
         if identity.scope != Scope::Admin {
             return Err(Error::forbidden("only an admin may do this"));
         }
-        Ok(Self)
+        Ok(Self(identity))
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use secmon_core::Ruleset;
 use secmon_core::seal::Retention;
-use secmon_store::{Erasure, Receipt, Request, Store, Writer};
+use secmon_store::{Receipt, Request, Store, Writer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::clock::now;
@@ -28,7 +28,8 @@ const EXPIRE_EVERY: Duration = Duration::from_hours(1);
 /// What the writer is asked to do.
 enum Task {
     Store(Job),
-    Erase { kind: String, value: String, answer: oneshot::Sender<secmon_store::Result<Erasure>> },
+    /// Something else that only the writer may do, between two batches.
+    Act(Box<dyn FnOnce(&mut Loop) + Send>),
 }
 
 struct Job {
@@ -124,10 +125,17 @@ impl Queue {
         Ok(receiver)
     }
 
-    /// Erases a personal value between two batches.
-    pub(crate) async fn erase(&self, kind: String, value: String) -> secmon_store::Result<Erasure> {
+    /// Lets the writer do something between two batches.
+    pub(crate) async fn act<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Writer) -> secmon_store::Result<T> + Send + 'static,
+    ) -> secmon_store::Result<T> {
         let (answer, receiver) = oneshot::channel();
-        self.send(Task::Erase { kind, value, answer })?;
+        let task = move |this: &mut Loop| {
+            // Whoever went away meanwhile asks again.
+            let _ = answer.send(this.act(act));
+        };
+        self.send(Task::Act(Box::new(task)))?;
         receiver.await.map_err(|_| busy("the writer has stopped"))?
     }
 
@@ -169,10 +177,7 @@ impl Loop {
             };
             match first {
                 Ok(Task::Store(job)) => left = self.commit(job, jobs),
-                Ok(Task::Erase { kind, value, answer }) => {
-                    // Whoever went away meanwhile asks again.
-                    let _ = answer.send(self.erase(&kind, &value));
-                }
+                Ok(Task::Act(act)) => act(&mut self),
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
             }
@@ -188,10 +193,14 @@ impl Loop {
         }
     }
 
-    fn erase(&mut self, kind: &str, value: &str) -> secmon_store::Result<Erasure> {
-        let answer = self.writer().and_then(|writer| writer.erase(kind, value, now()));
+    fn act<T>(
+        &mut self,
+        act: impl FnOnce(&mut Writer) -> secmon_store::Result<T>,
+    ) -> secmon_store::Result<T> {
+        use secmon_store::Error;
+        let answer = self.writer().and_then(act);
         // A request that makes no sense leaves the writer as it is.
-        if matches!(answer, Err(secmon_store::Error::Query { .. })) {
+        if matches!(answer, Err(Error::Query { .. } | Error::NotFound { .. })) {
             return answer;
         }
         self.settle(answer).map_err(|reason| busy(&reason))

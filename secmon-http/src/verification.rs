@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use secmon_core::seal::{Note, Verdict};
+use secmon_core::seal::{Note, Verdict, WitnessVkey};
 use secmon_store::VerifyOptions;
 
 use crate::app::App;
@@ -118,6 +118,10 @@ fn verify(app: &App) -> (Vec<Verdict>, Vec<String>) {
         }
         None => Vec::new(),
     };
+    match cosignatures(app) {
+        Ok(wrong) => errors.extend(wrong),
+        Err(error) => errors.push(format!("the cosignatures could not be checked: {error}")),
+    }
     let options = VerifyOptions { anchors, ..VerifyOptions::default() };
     match app.0.store.verify(&options) {
         Ok(verdicts) => (verdicts, errors),
@@ -126,6 +130,29 @@ fn verify(app: &App) -> (Vec<Verdict>, Vec<String>) {
             (Vec::new(), errors)
         }
     }
+}
+
+/// What is wrong with what witnesses cosigned: none of it can be made again without their keys, so the
+/// checkpoints that they saw must still be there. The stream goes on from these, as the walk shows.
+fn cosignatures(app: &App) -> secmon_store::Result<Vec<String>> {
+    let store = &app.0.store;
+    let mut wrong = Vec::new();
+    for anchor in store.anchors()?.iter().filter(|anchor| anchor.kind == "witness") {
+        let witnesses = &app.0.config.integrity.witnesses;
+        let witness = witnesses.iter().find(|witness| witness.url == anchor.place);
+        let vkey = witness.and_then(|witness| witness.vkey.parse::<WitnessVkey>().ok());
+        let Some(vkey) = vkey else { continue };
+        let row = store.checkpoint_at(&anchor.stream, anchor.size)?;
+        let note = row.and_then(|row| Note::parse(&row.note).ok());
+        if note.and_then(|note| vkey.cosigned(&note, &anchor.evidence)).is_none() {
+            wrong.push(format!(
+                "the witness at {} cosigned {} records of stream {}, and the checkpoint here is not the one \
+                 that it saw",
+                anchor.place, anchor.size, anchor.stream
+            ));
+        }
+    }
+    Ok(wrong)
 }
 
 /// The checkpoints of the anchor file, and how many of them cannot be read. It must be there once something was

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::connection::{Db, on};
 use crate::proofs::last_checkpoint;
-use crate::schema::checkpoints;
+use crate::schema::{anchors, checkpoints};
 use crate::streams::StreamRow;
 use crate::tiles::Leaves;
 use crate::walk::prefix::{above, within};
@@ -192,12 +192,24 @@ fn notes(db: &mut Db, stream: &StreamRow, mut out: Out) -> Result<()> {
                 out.line(b"")?;
             }
             out.line(note.trim_end_matches('\n').as_bytes())?;
+            for lines in cosignatures(db, stream, *size)? {
+                out.line(lines.trim_end_matches('\n').as_bytes())?;
+            }
             behind = *size;
         }
         if i64::try_from(rows.len()) != Ok(CHUNK) {
             return out.end();
         }
     }
+}
+
+/// What witnesses signed of a checkpoint: more signature lines of its note.
+fn cosignatures(db: &mut Db, stream: &StreamRow, size: i64) -> Result<Vec<String>> {
+    let own = anchors::stream_no.eq(stream.stream_no).and(anchors::size.eq(size));
+    let query = anchors::table
+        .filter(own.and(anchors::kind.eq("witness")).and(anchors::evidence.ne("")))
+        .select(anchors::evidence);
+    Ok(on!(db, c => query.load(c))?)
 }
 
 /// A file that is being written.

@@ -33,11 +33,7 @@ impl Writer {
         let until =
             until.map_or(Retention::NEVER, |day| day.signed_duration_since(epoch).num_days());
         for seq in seqs {
-            let at =
-                records::stream_no.eq(self.stream.stream_no).and(records::seq.eq(signed(*seq)));
-            let row = records::table.filter(at).select(records::seq);
-            let found: Option<i64> = on!(&mut self.db, c => row.first(c).optional())?;
-            if found.is_none() {
+            if !self.is_there(*seq)? {
                 let what = format!("record {seq} of `{}`", self.stream.origin);
                 return Err(Error::NotFound { what });
             }
@@ -48,6 +44,44 @@ impl Writer {
             self.run(Step { announce, checkpoint: When::Always, ..Step::default() }, now)?;
         }
         Ok(())
+    }
+
+    /// Keeps what is still there of an incident's evidence, as [`Writer::hold`] does; says how many records
+    /// those are.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such incident, [`Error::Query`] when its evidence lies in another
+    /// stream.
+    pub fn hold_incident(
+        &mut self,
+        id: &str,
+        until: Option<NaiveDate>,
+        by: &str,
+        now: DateTime<Utc>,
+    ) -> Result<usize> {
+        let incident = self.store.incident(id)?;
+        if incident.stream != self.stream.id() {
+            let reason = format!(
+                "the evidence of incident `{id}` lies in stream {}, not in that of this writer",
+                incident.stream
+            );
+            return Err(Error::Query { reason });
+        }
+        let mut seqs = Vec::new();
+        for seq in incident.evidence {
+            if self.is_there(seq)? {
+                seqs.push(seq);
+            }
+        }
+        self.hold(&seqs, until, by, now)?;
+        Ok(seqs.len())
+    }
+
+    fn is_there(&mut self, seq: u64) -> Result<bool> {
+        let at = records::stream_no.eq(self.stream.stream_no).and(records::seq.eq(signed(seq)));
+        let row = records::table.filter(at).select(records::seq);
+        let found: Option<i64> = on!(&mut self.db, c => row.first(c).optional())?;
+        Ok(found.is_some())
     }
 }
 

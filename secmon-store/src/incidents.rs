@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::connection::{Db, on};
 use crate::schema::{detections, incidents, outbox};
-use crate::{Page, Result, Store, micros, signed, time, unsigned};
+use crate::{Error, Page, Result, Store, micros, signed, time, unsigned};
 
 #[derive(Clone, Insertable, Queryable, Selectable)]
 #[diesel(table_name = incidents, treat_none_as_default_value = false)]
@@ -109,6 +109,25 @@ pub(crate) fn apply(
         }
     }
     Ok(())
+}
+
+impl Row {
+    /// As lists show it.
+    fn shown(self, streams: &BTreeMap<i64, String>, group: String) -> IncidentRow {
+        IncidentRow {
+            level: Level::from_rank(self.level).unwrap_or_default(),
+            count: unsigned(self.count),
+            first: time(self.first_ts),
+            last: time(self.last_ts),
+            stream: streams.get(&self.stream_no).cloned().unwrap_or_default(),
+            evidence: serde_json::from_str(&self.evidence).unwrap_or_default(),
+            id: self.id,
+            rule: self.rule,
+            title: self.title,
+            state: self.state,
+            group,
+        }
+    }
 }
 
 fn update(db: &mut Db, row: &Row) -> Result<()> {
@@ -228,20 +247,20 @@ impl Store {
         })?;
         let next = crate::query::next_page(&rows, limit, |row| (row.last_ts, row.id.clone()));
         let groups = self.groups(rows.iter().map(|row| &row.grp))?;
-        let rows = rows.into_iter().zip(groups).map(|(row, group)| IncidentRow {
-            level: Level::from_rank(row.level).unwrap_or_default(),
-            count: unsigned(row.count),
-            first: time(row.first_ts),
-            last: time(row.last_ts),
-            stream: streams.get(&row.stream_no).cloned().unwrap_or_default(),
-            evidence: serde_json::from_str(&row.evidence).unwrap_or_default(),
-            id: row.id,
-            rule: row.rule,
-            title: row.title,
-            state: row.state,
-            group,
-        });
+        let rows = rows.into_iter().zip(groups).map(|(row, group)| row.shown(&streams, group));
         Ok(Page { rows: rows.collect(), next })
+    }
+
+    /// An incident by its id.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none.
+    pub fn incident(&self, id: &str) -> Result<IncidentRow> {
+        let query = incidents::table.filter(incidents::id.eq(id)).select(Row::as_select());
+        let row: Option<Row> = self.read(|db| Ok(on!(db, c => query.first(c).optional())?))?;
+        let row = row.ok_or_else(|| Error::NotFound { what: format!("incident `{id}`") })?;
+        let group = self.groups(std::iter::once(&row.grp))?.pop().unwrap_or_default();
+        Ok(row.shown(&self.stream_ids()?, group))
     }
 
     /// How many incidents are open, by level.

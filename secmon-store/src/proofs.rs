@@ -7,7 +7,7 @@ use crate::connection::{Db, on};
 use crate::schema::checkpoints;
 use crate::streams::{CheckpointRow, StreamRow};
 use crate::tiles::Nodes;
-use crate::{Error, Result, Store};
+use crate::{Error, Result, Store, signed};
 
 impl Store {
     /// The proof of a record under the latest checkpoint of its stream, which may be named by id, origin
@@ -73,6 +73,15 @@ impl Store {
     pub fn checkpoint(&self, stream: &str) -> Result<Option<CheckpointRow>> {
         let stream = self.stream(stream)?;
         self.read(|db| last_checkpoint(db, stream.stream_no))
+    }
+
+    /// The checkpoint of a stream that covers just so many records, if there is one.
+    pub fn checkpoint_at(&self, stream: &str, size: u64) -> Result<Option<CheckpointRow>> {
+        let stream = self.stream(stream)?;
+        let at =
+            checkpoints::stream_no.eq(stream.stream_no).and(checkpoints::size.eq(signed(size)));
+        let query = checkpoints::table.filter(at).select(CheckpointRow::as_select());
+        self.read(|db| Ok(on!(db, c => query.first(c).optional())?))
     }
 
     /// The stream of an id, origin or label; of several with one label the last that began.

@@ -12,6 +12,7 @@ commands! {
     demo::Demo,
     erase::Erase,
     export::Export,
+    hold::Hold,
     ingest::Ingest,
     parse::Parse,
     probe::Probe,

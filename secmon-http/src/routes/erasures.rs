@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::app::App;
 use crate::auth::Admin;
+use crate::clock::now;
 use crate::error::Error;
 
 pub(crate) fn routes() -> Router<App> {
@@ -31,5 +32,5 @@ async fn erase(
     if kind.is_empty() || value.is_empty() {
         return Err(Error::bad_request("`kind` and `value` must not be empty"));
     }
-    Ok(Json(app.0.queue.erase(kind, value).await?))
+    Ok(Json(app.0.queue.act(move |writer| writer.erase(&kind, &value, now())).await?))
 }

@@ -5,6 +5,7 @@ mod detections;
 mod erasures;
 mod events;
 mod health;
+mod holds;
 mod hosts;
 mod incidents;
 mod integrity;
@@ -35,6 +36,7 @@ pub(crate) fn router(app: &App) -> Router {
         .merge(detections::routes())
         .merge(erasures::routes())
         .merge(events::routes())
+        .merge(holds::routes())
         .merge(hosts::routes())
         .merge(incidents::routes())
         .merge(integrity::routes())

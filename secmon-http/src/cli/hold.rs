@@ -1,0 +1,49 @@
+//! `secmon hold`: keeps evidence beyond its day of expiry.
+
+use chrono::NaiveDate;
+use clap::Args;
+use secmon_http::clock::now;
+
+use super::output::say;
+use super::{Failure, Run, WriterArgs};
+
+/// Keep records beyond their day of expiry
+///
+/// Which records are held, and by whom, is sealed first; expiry and verification honour it. While the service
+/// runs, ask it: POST /api/v1/holds with {"incident":ID} or {"records":[12,13],"until":"2030-01-01"}.
+/// Example: secmon hold --incident 0193c5a0f00d7000a000000000000001
+#[derive(Args, Debug)]
+pub(crate) struct Hold {
+    /// Records by their index in the writer's stream
+    #[arg(required_unless_present = "incident")]
+    seqs: Vec<u64>,
+    /// All evidence of an incident
+    #[arg(long, value_name = "ID", conflicts_with = "seqs")]
+    incident: Option<String>,
+    /// The last day on which they are kept [default: for ever]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    until: Option<NaiveDate>,
+    /// Who wants it
+    #[arg(long, value_name = "NAME", default_value = "secmon hold")]
+    by: String,
+    #[command(flatten)]
+    writer: WriterArgs,
+}
+
+impl Run for Hold {
+    fn run(self) -> Result<u8, Failure> {
+        let mut writer = self.writer.open()?;
+        let held = if let Some(id) = &self.incident {
+            writer.hold_incident(id, self.until, &self.by, now())?
+        } else {
+            writer.hold(&self.seqs, self.until, &self.by, now())?;
+            self.seqs.len()
+        };
+        for warning in writer.take_warnings() {
+            say(format_args!("warning: {warning}"));
+        }
+        writer.close(now())?;
+        say(format_args!("{held} records are held"));
+        Ok(0)
+    }
+}

@@ -1,0 +1,56 @@
+//! `POST /api/v1/holds`: keeps evidence beyond its day of expiry.
+
+use axum::extract::State;
+use axum::routing::post;
+use axum::{Json, Router};
+use chrono::NaiveDate;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::auth::Admin;
+use crate::clock::now;
+use crate::error::Error;
+
+/// Records that one request may name.
+const MOST: usize = 10_000;
+
+pub(crate) fn routes() -> Router<App> {
+    Router::new().route("/holds", post(hold))
+}
+
+/// Either an incident or records of the service's own stream; without a day for ever.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    incident: Option<String>,
+    records: Option<Vec<u64>>,
+    until: Option<NaiveDate>,
+}
+
+async fn hold(
+    Admin(who): Admin,
+    State(app): State<App>,
+    asked: Result<Json<Asked>, axum::extract::rejection::JsonRejection>,
+) -> Result<Json<Value>, Error> {
+    let Json(Asked { incident, records, until }) =
+        asked.map_err(|error| Error::bad_request(error.body_text()))?;
+    let queue = &app.0.queue;
+    let by = who.name;
+    let held = match (incident, records) {
+        (Some(id), None) => {
+            queue.act(move |writer| writer.hold_incident(&id, until, &by, now())).await?
+        }
+        (None, Some(seqs)) if !seqs.is_empty() && seqs.len() <= MOST => {
+            let count = seqs.len();
+            queue.act(move |writer| writer.hold(&seqs, until, &by, now())).await?;
+            count
+        }
+        _ => {
+            let detail =
+                format!("name either `incident` or `records`, 1 to {MOST} of them by their index");
+            return Err(Error::bad_request(detail));
+        }
+    };
+    Ok(Json(json!({"held": held})))
+}
