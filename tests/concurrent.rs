@@ -1,5 +1,5 @@
-//! Verification and export of a store while a writer goes on, records expire and keys rotate: no flaw is
-//! found where there is none.
+//! Verification and export of a store while a writer goes on, records expire, blocks are pruned and keys
+//! rotate: no flaw is found where there is none.
 
 #[path = "support/stores.rs"]
 mod stores;
@@ -13,7 +13,7 @@ use stores::{folder, noon, url};
 
 const DAY: i64 = 86_400;
 /// Days that pass while somebody looks.
-const DAYS: i64 = 40;
+const DAYS: i64 = 84;
 
 #[test]
 fn whoever_looks_while_records_expire_finds_no_flaw() {
@@ -24,7 +24,7 @@ fn whoever_looks_while_records_expire_finds_no_flaw() {
     writer.set_retention(Retention { everyday: 1, ..Retention::default() });
     writer.write(rules.prepare_lines(["first"], noon(0)), noon(0)).unwrap();
     let done = AtomicBool::new(false);
-    let (mut expired, mut verified, mut exported) = (0, 0, 0);
+    let (mut expired, mut pruned, mut verified, mut exported) = (0, 0, 0, 0);
     std::thread::scope(|scope| {
         let writing = scope.spawn(|| {
             let mut gone = 0;
@@ -34,6 +34,7 @@ fn whoever_looks_while_records_expire_finds_no_flaw() {
                     let lines = (0..400).map(|line| format!("line {line} of {batch} on day {day}"));
                     writer.write(rules.prepare_lines(lines, now), now).unwrap();
                     gone += writer.expire(now).unwrap();
+                    writer.prune(now).unwrap();
                 }
             }
             writer.close(noon(DAYS * DAY)).unwrap();
@@ -51,10 +52,11 @@ fn whoever_looks_while_records_expire_finds_no_flaw() {
             verify_export(&out, &VerifyOptions::default(), |_| {}).unwrap()
         };
         for round in 0.. {
-            let last = done.load(Ordering::Relaxed);
+            let last = done.load(Ordering::Relaxed) || writing.is_finished();
             let verdicts = look(round);
             assert!(verdicts.iter().all(Verdict::is_ok), "round {round}: {verdicts:?}");
             expired = expired.max(verdicts[0].expired);
+            pruned = pruned.max(verdicts[0].pruned);
             if round.is_multiple_of(2) {
                 verified += 1;
             } else {
@@ -66,6 +68,6 @@ fn whoever_looks_while_records_expire_finds_no_flaw() {
         }
         assert!(writing.join().unwrap() > 50_000);
     });
-    println!("{verified} verifications and {exported} exports, at last {expired} expired records");
-    assert!(expired > 50_000);
+    println!("{verified} verifications and {exported} exports, {expired} expired, {pruned} pruned");
+    assert!(expired > 10_000 && pruned > 0);
 }

@@ -140,6 +140,24 @@ fn a_stream_that_is_put_back_or_taken_away_contradicts_the_others() {
 }
 
 #[test]
+fn what_nobody_signed_is_not_listed() {
+    let folder = folder();
+    let store = stores::open(&folder);
+    let mut writer = store.writer("web-1", Ruleset::empty(), noon(0)).unwrap();
+    write(&mut writer, 1);
+    writer.close(noon(5)).unwrap();
+    let mut directory = store.writer(DIRECTORY, Ruleset::empty(), noon(5)).unwrap();
+    let sql = Connection::open(folder.path().join("secmon.db")).unwrap();
+    let longer = "INSERT INTO checkpoints SELECT stream_no, 1000000, epoch + 9, mac, \
+                  replace(note, char(10) || size || char(10), char(10) || '1000000' || char(10)), issued_at \
+                  FROM checkpoints ORDER BY size DESC LIMIT 1";
+    assert_eq!(sql.execute(longer, []).unwrap(), 1);
+    assert_eq!(directory.list_streams(noon(6)).unwrap(), 0);
+    let warnings = directory.take_warnings();
+    assert!(warnings[0].contains("none of stream"), "{warnings:?}");
+}
+
+#[test]
 fn a_stream_that_goes_on_from_an_older_state_has_forked() {
     // Put back together with its key file, and continued by the service: every key is the right one.
     let old = folder();

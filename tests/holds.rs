@@ -53,6 +53,11 @@ fn a_hold_until_a_day_ends_and_an_earlier_one_changes_nothing() {
     assert_eq!(writer.expire(noon(7 * DAY)).unwrap(), 5);
     assert_eq!(first(&store), None);
     assert_eq!(writer.expire(noon(11 * DAY)).unwrap(), 1);
+    // Twice the same, and what is no event.
+    writer.hold(&[2, 2], None, "an auditor", noon(11 * DAY)).unwrap();
+    let hold = writer.stream_row().size() - 1;
+    let refused = writer.hold(&[hold], None, "an auditor", noon(11 * DAY)).unwrap_err();
+    assert!(matches!(refused, Error::NotFound { .. }), "{refused}");
     let missing = writer.hold(&[2, 1], None, "an auditor", noon(11 * DAY)).unwrap_err();
     assert!(matches!(missing, Error::NotFound { .. }), "{missing}");
     writer.close(noon(11 * DAY + 5)).unwrap();

@@ -372,14 +372,30 @@ fn a_line_is_kept_where_its_commitments_outgrow_a_record() {
     let rules = Ruleset::empty();
     let keys = StreamKeys::from_bytes([1; 32], [2; 32]);
     let mut monitor = Monitor::new(rules.clone(), Sealer::create("c/0a", &keys).unwrap());
-    let listed = "log.syslog.structured_data.a@1.user".to_owned();
-    monitor.set_privacy(Privacy::new([listed], [3; 32]).unwrap());
+    let listed = ["log.syslog.structured_data.a@1.user", "event.original"].map(str::to_owned);
+    monitor.set_privacy(Privacy::new(listed, [3; 32]).unwrap());
     let batch = monitor.take(rules.prepare_lines([line.as_str()], noon(0)), noon(1), [4; 32]);
     let body = &batch.records[0].body;
     assert!(body.len() <= 65_535 && !body.contains("carol"), "{body}");
     assert!(body.contains("\"raw#\":") && body.contains("\"event.original#\":"), "{body}");
+    let fields: BTreeSet<&str> =
+        batch.personal.iter().map(|(_, personal)| personal.field.as_str()).collect();
+    assert_eq!(fields.len(), batch.personal.len(), "none stands twice");
     let kept = batch.personal.iter().find(|(_, personal)| personal.field == "raw").unwrap();
     assert_eq!(kept.1.subject.as_ref().unwrap().value, line);
+}
+
+#[test]
+fn a_batch_may_hold_more_values_than_one_statement_takes() {
+    let (_folder, store) = private();
+    let rules = Ruleset::builtin();
+    let mut writer = store.writer("web-1", rules.clone(), noon(40)).unwrap();
+    let lines = (0..500).map(|at| login(at % 50, &format!("user-{at}"), ADDRESS));
+    writer.write(rules.prepare_lines(lines, noon(50)), noon(50)).unwrap();
+    writer.close(noon(60)).unwrap();
+    assert!(verdict(&store).is_ok());
+    let query = RecordQuery::default().field("user.name", "user-499");
+    assert_eq!(store.records(&query).unwrap().rows.len(), 1);
 }
 
 /// Values of all kinds, some of which hold the person's name.

@@ -16,13 +16,15 @@ pub use crate::token::Token;
 use crate::{Error, Result};
 
 /// Texts that nobody has looked through for persons: they are personal whatever they say.
-const TEXTS: [&str; 3] = ["message", "event.original", "error.message"];
+const TEXTS: [&str; 3] = ["message", ORIGINAL, "error.message"];
+/// Where all of an event is kept that does not fit.
+const ORIGINAL: &str = "event.original";
 /// The kind of such texts.
 const TEXT: &str = "text";
 /// Fields that hold words of ours or of a standard, never a person.
 const WORDS: [&str; 6] = ["event.", "log.", "network.", "rule.", "secmon.", "system.auth."];
 /// Fields below these that hold what anybody wrote.
-const FREE: [&str; 2] = ["event.original", "log.syslog.structured_data."];
+const FREE: [&str; 2] = [ORIGINAL, "log.syslog.structured_data."];
 
 /// Bytes of an event on the heap up to which its body surely fits, with commitments in it.
 const MOST_SMALL: usize = 4_000;
@@ -113,9 +115,10 @@ impl Privacy {
                 event.remove(name);
             }
             found.retain(|personal| {
-                self.is_listed(&personal.field) || (raw.is_some() && personal.field == RAW)
+                let is_line = raw.is_some() && personal.field == RAW;
+                is_line || (self.is_listed(&personal.field) && personal.field != ORIGINAL)
             });
-            let original = Personal::of(self, "event.original".into(), whole, false, salt());
+            let original = Personal::of(self, ORIGINAL.into(), whole, false, salt());
             commit(event, std::slice::from_ref(&original), false);
             found.push(original);
         }

@@ -291,7 +291,10 @@ impl Loop {
                 tracing::error!(%error, "nothing expires: {error}");
                 self.expired_at = Some(Instant::now());
             }
-            error => drop(self.settle(error)),
+            error => {
+                self.expired_at = Some(Instant::now());
+                drop(self.settle(error));
+            }
         }
     }
 

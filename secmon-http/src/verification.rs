@@ -141,7 +141,11 @@ fn cosignatures(app: &App) -> secmon_store::Result<Vec<String>> {
         let witnesses = &app.0.config.integrity.witnesses;
         let witness = witnesses.iter().find(|witness| witness.url == anchor.place);
         let vkey = witness.and_then(|witness| witness.vkey.parse::<WitnessVkey>().ok());
-        let Some(vkey) = vkey else { continue };
+        // What it signed with another key, or what was pruned since, cannot be compared.
+        let Some(vkey) = vkey.filter(|vkey| vkey.is_named_in(&anchor.evidence)) else { continue };
+        if store.stream(&anchor.stream)?.pruned_to() >= anchor.size {
+            continue;
+        }
         let row = store.checkpoint_at(&anchor.stream, anchor.size)?;
         let note = row.and_then(|row| Note::parse(&row.note).ok());
         if note.and_then(|note| vkey.cosigned(&note, &anchor.evidence)).is_none() {

@@ -4,15 +4,18 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use secmon_core::seal::Claim;
+use secmon_core::seal::{Claim, Note, Vkey};
 use secmon_core::{Announcement, Step, When};
 
+use crate::streams::{CheckpointRow, StreamRow};
 use crate::{Result, Writer, proofs, streams};
 
 /// The label of the directory stream.
 pub const DIRECTORY: &str = "directory";
 /// Bytes of notes in one record: escaped, and with all around them, they fit a body.
 const MOST_NOTES: usize = 40_000;
+/// Bytes of one note; those of this writer have 400.
+const MOST_NOTE: usize = 8_000;
 /// How often all streams are listed, those without news too: what was said of them may have been pruned since.
 const ALL_EVERY: TimeDelta = TimeDelta::hours(24);
 /// How often a stream takes over the directory's latest checkpoint.
@@ -49,10 +52,18 @@ impl Writer {
             let Some(last) = proofs::last_checkpoint(&mut self.db, stream.stream_no)? else {
                 continue;
             };
-            let known = self.listed.sizes.insert(stream.stream_no, last.size());
-            if known == Some(last.size()) {
+            if self.listed.sizes.get(&stream.stream_no) == Some(&last.size()) {
                 continue;
             }
+            if !is_own(&stream, &last) {
+                self.warnings.push(format!(
+                    "the checkpoint of {} records is none of stream `{}`: verify the store",
+                    last.size(),
+                    stream.origin
+                ));
+                continue;
+            }
+            let known = self.listed.sizes.insert(stream.stream_no, last.size());
             if let Some(known) = known.filter(|known| *known > last.size()) {
                 self.warnings.push(format!(
                     "stream `{}` went back from {known} records to {}: verify the store",
@@ -60,11 +71,12 @@ impl Writer {
                     last.size()
                 ));
             }
-            bytes += last.note.len() + stream.genesis_vkey.len();
-            if bytes > MOST_NOTES {
+            let more = last.note.len() + stream.genesis_vkey.len();
+            if bytes + more > MOST_NOTES && !notes.is_empty() {
                 announce.push(listing(std::mem::take(&mut notes), std::mem::take(&mut vkeys), now));
                 bytes = 0;
             }
+            bytes += more;
             notes.push(last.note);
             if known.is_none() {
                 vkeys.push(stream.genesis_vkey);
@@ -90,9 +102,20 @@ impl Writer {
         let last = proofs::last_checkpoint(&mut self.db, directory.stream_no)?;
         let Some(last) = last else { return Ok(None) };
         let known = self.listed.sizes.insert(directory.stream_no, last.size());
-        let is_new = known != Some(last.size());
+        let is_new = known != Some(last.size()) && is_own(&directory, &last);
         Ok(is_new.then(|| listing(vec![last.note], Vec::new(), now)))
     }
+}
+
+/// Whether a checkpoint is one of the stream, signed by its key: what somebody put there is not passed on.
+fn is_own(stream: &StreamRow, row: &CheckpointRow) -> bool {
+    let key: Option<Vkey> = stream.stream_vkey.parse().ok();
+    Note::parse(&row.note).is_ok_and(|note| {
+        row.note.len() <= MOST_NOTE
+            && note.origin == stream.origin
+            && note.size == row.size()
+            && key.is_some_and(|key| key.name() == stream.origin && note.is_signed_by(&key))
+    })
 }
 
 fn listing(notes: Vec<String>, vkeys: Vec<String>, now: DateTime<Utc>) -> Announcement {

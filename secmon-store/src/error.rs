@@ -73,6 +73,12 @@ pub enum Error {
         /// What is wrong, with the name of the parameter.
         reason: String,
     },
+    /// The database will never take what was given: a row breaks a rule of its table. Open the writer again.
+    #[error("the store refuses the batch: {reason}")]
+    Refused {
+        /// What the database said.
+        reason: String,
+    },
     /// A column of a record says another than its sealed body: nothing is done on its word. Verify the
     /// store.
     #[error("record {seq} was changed: a column differs from its body; run `secmon verify`")]
@@ -96,7 +102,19 @@ impl Error {
 
 impl From<diesel::result::Error> for Error {
     fn from(error: diesel::result::Error) -> Self {
+        use diesel::result::DatabaseErrorKind::{
+            CheckViolation, ForeignKeyViolation, NotNullViolation, UniqueViolation,
+        };
         let reason = error.to_string();
+        let kind = match &error {
+            diesel::result::Error::DatabaseError(kind, _) => Some(kind),
+            _ => None,
+        };
+        if let Some(CheckViolation | ForeignKeyViolation | NotNullViolation | UniqueViolation) =
+            kind
+        {
+            return Self::Refused { reason };
+        }
         // SQLite's words for SQLITE_BUSY, SQLITE_LOCKED, SQLITE_FULL and SQLITE_IOERR: all may pass.
         let passing = ["locked", "busy", "disk is full", "disk I/O error"];
         if passing.iter().any(|word| reason.contains(word)) {

@@ -17,7 +17,7 @@ use crate::schema::{anchors, checkpoints};
 use crate::streams::StreamRow;
 use crate::tiles::Leaves;
 use crate::walk::prefix::{above, within};
-use crate::{Error, Result, Store, records, signed, unsigned};
+use crate::{Error, Result, Store, records, signed, streams, unsigned};
 
 /// Rows read at once.
 const CHUNK: i64 = 2_000;
@@ -54,6 +54,35 @@ impl Store {
         mut progress: impl FnMut(u64),
     ) -> Result<u64> {
         fs::create_dir_all(folder).map_err(|error| Error::file(folder, error))?;
+        loop {
+            let begin = self.read(|db| streams::again(db, stream))?;
+            let written = self.write_stream(&begin, folder, &mut progress);
+            // Files that others put there are not touched.
+            let is_taken = |error: &Error| match error {
+                Error::File { source, .. } => source.kind() == std::io::ErrorKind::AlreadyExists,
+                _ => false,
+            };
+            if written.as_ref().is_err_and(is_taken)
+                || self.read(|db| streams::again(db, stream))?.pruned_to == begin.pruned_to
+            {
+                return written;
+            }
+            // What was pruned meanwhile is missing there: all of it is written once more.
+            for name in ["vkey", "records.jsonl", "macs", "checkpoints.txt", "pruned.jsonl"] {
+                let path = folder.join(name);
+                if path.exists() {
+                    fs::remove_file(&path).map_err(|error| Error::file(&path, error))?;
+                }
+            }
+        }
+    }
+
+    fn write_stream(
+        &self,
+        stream: &StreamRow,
+        folder: &Path,
+        mut progress: impl FnMut(u64),
+    ) -> Result<u64> {
         let mut vkeys = Out::create(folder, "vkey")?;
         for vkey in [&stream.genesis_vkey, &stream.stream_vkey] {
             if !vkey.is_empty() {
@@ -102,7 +131,9 @@ impl Store {
         let mut gaps = false;
         loop {
             let rows = self.read(|db| records::walk(db, stream.stream_no, *next, CHUNK))?;
-            let ended = i64::try_from(rows.len()) != Ok(CHUNK);
+            // Those behind the end tell that there are no more before it.
+            let ended = i64::try_from(rows.len()) != Ok(CHUNK)
+                || rows.last().is_some_and(|row| unsigned(row.seq) >= stream.size());
             for row in rows.iter().take_while(|row| unsigned(row.seq) < stream.size()) {
                 gaps |= *next < row.seq;
                 self.gone(stream, *next, row.seq, bodies, macs)?;

@@ -1,6 +1,6 @@
 //! Evidence that is held: records that stay beyond their day of expiry, as the log announces.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
@@ -20,7 +20,7 @@ impl Writer {
     /// stored together with the new days. A day that is earlier than that of a record changes nothing for it.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when a record is not there, or not there any more; nothing is held then.
+    /// [`Error::NotFound`] when a record is no event, not there, or about to expire; nothing is held then.
     pub fn hold(
         &mut self,
         seqs: &[u64],
@@ -32,12 +32,17 @@ impl Writer {
         let epoch = NaiveDate::default();
         let until =
             until.map_or(Retention::NEVER, |day| day.signed_duration_since(epoch).num_days());
-        for seq in seqs {
+        let seqs: BTreeSet<u64> = seqs.iter().copied().collect();
+        for seq in &seqs {
             if !self.is_there(*seq)? {
-                let what = format!("record {seq} of `{}`", self.stream.origin);
+                let what = format!(
+                    "record {seq} of `{}`, an event that is not about to expire,",
+                    self.stream.origin
+                );
                 return Err(Error::NotFound { what });
             }
         }
+        let seqs: Vec<u64> = seqs.into_iter().collect();
         for seqs in seqs.chunks(MOST_NAMED) {
             let claim = Claim::Held { seqs: seqs.to_vec(), until, by: by.into() };
             let announce = vec![Announcement::of(claim, "evidence_held", now)];
@@ -79,9 +84,10 @@ impl Writer {
 
     fn is_there(&mut self, seq: u64) -> Result<bool> {
         let at = records::stream_no.eq(self.stream.stream_no).and(records::seq.eq(signed(seq)));
-        let row = records::table.filter(at).select(records::seq);
+        let row = records::table.filter(at.and(records::category.eq("event"))).select(records::seq);
         let found: Option<i64> = on!(&mut self.db, c => row.first(c).optional())?;
-        Ok(found.is_some())
+        // What was announced to go can no longer be kept: somebody could take it away unseen.
+        Ok(found.is_some_and(|seq| !self.due.holds(seq)))
     }
 }
 

@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use secmon_core::seal::{BLOCK, Claim, Verifier, all_but, inclusion, leaf_hash, node_hash};
+use secmon_core::seal::{
+    BLOCK, Claim, Verifier, all_but, category_of, inclusion, leaf_hash, node_hash, passes,
+    sealed_at,
+};
 use secmon_core::{Announcement, Step, When};
 
 use crate::connection::{Db, on};
 use crate::failpoint::hit;
 use crate::schema::{
-    anchors, block_macs, checkpoints, expiring, holds, kept_proofs, records, removals, streams,
-    tiles,
+    block_macs, checkpoints, expiring, holds, kept_proofs, records, removals, streams, tiles,
 };
 use crate::tiles::{Leaves, Nodes, TILE};
 use crate::{Error, Result, Writer, micros, signed, unsigned};
@@ -23,8 +25,6 @@ type Hash = [u8; 32];
 const MOST_BLOCKS: u64 = 4;
 /// Rows of one statement.
 const ROWS: usize = 1_000;
-/// What passes of the writer's own records; announcements of removals go where others take their place.
-const PASSING: [&str; 2] = ["secmon.heartbeat", "secmon.directory"];
 
 /// What stays of blocks that are pruned, and what goes besides.
 #[derive(Debug, Default)]
@@ -32,9 +32,9 @@ struct Found {
     /// Records that stay, with the hashes from their leaf to the root of their block.
     kept: BTreeMap<u64, Vec<Hash>>,
     /// The sizes of the checkpoints that name a signing key.
-    rotations: Vec<i64>,
-    /// Announcements whose blocks are announced anew.
-    superseded: Vec<i64>,
+    rotations: BTreeSet<i64>,
+    /// Records that go: what passes, and announcements of blocks that are announced anew.
+    gone: Vec<i64>,
 }
 
 impl Writer {
@@ -92,20 +92,33 @@ impl Writer {
         let first: Option<i64> = on!(&mut self.db, c => events.first(c).optional())?;
         let most = first.map_or(most, |first| unsigned(first) / BLOCK * BLOCK);
         let days = i64::from(self.monitor.retention().everyday);
-        let cutoff = micros(now - TimeDelta::days(days));
+        let cutoff = TimeDelta::try_days(days).and_then(|days| now.checked_sub_signed(days));
+        let Some(cutoff) = cutoff.map(micros) else { return Ok(begin) };
         let mut end = begin;
-        while end < most {
-            let next = signed(end + BLOCK);
-            let covering = checkpoints::stream_no.eq(no).and(checkpoints::size.ge(next));
-            let query = checkpoints::table.filter(covering).order(checkpoints::size);
-            let issued: Option<i64> =
-                on!(&mut self.db, c => query.select(checkpoints::issued_at).first(c).optional())?;
-            if issued.is_none_or(|at| at > cutoff) || self.last_mac(next)?.is_none() {
+        for next in (begin / BLOCK + 1..=most / BLOCK).map(|block| block * BLOCK) {
+            if self.sealed_behind(next)?.is_none_or(|at| at > cutoff) {
                 break;
             }
-            end += BLOCK;
+            // The MAC may have gone with its record before anybody kept it: then the next block may do.
+            if self.last_mac(signed(next))?.is_some() {
+                end = next;
+            }
         }
         Ok(end)
+    }
+
+    /// When the first record behind a place was sealed, as its body says, which no column can change.
+    fn sealed_behind(&mut self, end: u64) -> Result<Option<i64>> {
+        let no = self.stream.stream_no;
+        let Some(row) = crate::records::walk(&mut self.db, no, signed(end), 1)?.into_iter().next()
+        else {
+            return Ok(None);
+        };
+        let leaf = Leaves::default().get(&mut self.db, no, row.seq)?;
+        if leaf != Some(leaf_hash(&row.body)) {
+            return Err(Error::Tampered { seq: unsigned(row.seq) });
+        }
+        Ok(sealed_at(&row.body))
     }
 
     /// Looks at a block: what is there must be what was sealed, what is not must have been announced.
@@ -134,18 +147,24 @@ impl Writer {
                     return Err(Error::Tampered { seq });
                 }
                 next = seq + 1;
-                if PASSING.contains(&&*row.category) {
+                let category = category_of(&row.body).unwrap_or_default();
+                // Nothing goes on the word of a column.
+                if category == "event" || category != row.category {
+                    return Err(Error::Tampered { seq });
+                }
+                if passes(&category) {
+                    found.gone.push(row.seq);
                     continue;
                 }
                 // Of blocks that were pruned before, nobody announces anything again.
                 if let Some(Claim::Gone { block, .. }) = Claim::of(&row.body)
                     && block * BLOCK >= begin
                 {
-                    found.superseded.push(row.seq);
+                    found.gone.push(row.seq);
                     continue;
                 }
-                if row.category == "secmon.key" {
-                    found.rotations.push(row.seq + 1);
+                if category == "secmon.key" {
+                    found.rotations.insert(row.seq + 1);
                 }
                 let path = inclusion(at, BLOCK, |height, at| {
                     level(&levels, height as usize, at).ok_or(Error::Tampered { seq })
@@ -205,7 +224,7 @@ impl Writer {
                     kept_proofs::seq.eq(signed(*seq)),
                     kept_proofs::path.eq(path.concat()),
                 );
-                on!(db, c => diesel::insert_into(kept_proofs::table).values(row).execute(c))?;
+                on!(db, c => diesel::replace_into(kept_proofs::table).values(row).execute(c))?;
             }
             // The triggers let nothing go above.
             on!(db, c => diesel::update(expiring::table).set(expiring::pruning.eq(to)).execute(c))?;
@@ -253,10 +272,7 @@ pub(crate) fn keep_macs(db: &mut Db, stream_no: i64, seqs: &[i64]) -> Result<()>
 
 /// Deletes rows and tiles of a range, inside the transaction that prunes it.
 fn delete(db: &mut Db, no: i64, (from, to): (i64, i64), found: &Found) -> Result<()> {
-    let own = records::stream_no.eq(no).and(records::seq.ge(from)).and(records::seq.lt(to));
-    let passing = records::table.filter(own.and(records::category.eq_any(PASSING)));
-    on!(db, c => diesel::delete(passing).execute(c))?;
-    for seqs in found.superseded.chunks(ROWS) {
+    for seqs in found.gone.chunks(ROWS) {
         let own = records::stream_no.eq(no).and(records::seq.eq_any(seqs));
         on!(db, c => diesel::delete(records::table.filter(own)).execute(c))?;
     }
@@ -272,10 +288,13 @@ fn delete(db: &mut Db, no: i64, (from, to): (i64, i64), found: &Found) -> Result
         on!(db, c => diesel::delete(tiles::table.filter(own)).execute(c))?;
     }
     let own = checkpoints::stream_no.eq(no).and(checkpoints::size.gt(from));
-    let own = own.and(checkpoints::size.le(to)).and(checkpoints::size.ne_all(&found.rotations));
-    on!(db, c => diesel::delete(checkpoints::table.filter(own)).execute(c))?;
-    let own = anchors::stream_no.eq(no).and(anchors::size.le(to));
-    on!(db, c => diesel::delete(anchors::table.filter(own)).execute(c))?;
+    let sizes = checkpoints::table.filter(own.and(checkpoints::size.le(to)));
+    let mut sizes: Vec<i64> = on!(db, c => sizes.select(checkpoints::size).load(c))?;
+    sizes.retain(|size| !found.rotations.contains(size));
+    for sizes in sizes.chunks(ROWS) {
+        let own = checkpoints::stream_no.eq(no).and(checkpoints::size.eq_any(sizes));
+        on!(db, c => diesel::delete(checkpoints::table.filter(own)).execute(c))?;
+    }
     let own = holds::stream_no.eq(no).and(holds::held.lt(to));
     on!(db, c => diesel::delete(holds::table.filter(own)).execute(c))?;
     Ok(())

@@ -28,6 +28,13 @@ pub(crate) struct Due {
     seqs: Vec<i64>,
 }
 
+impl Due {
+    /// Whether a record is about to go.
+    pub(crate) fn holds(&self, seq: i64) -> bool {
+        self.seqs.contains(&seq)
+    }
+}
+
 /// Notes where a batch announces removals.
 pub(crate) fn insert(db: &mut Db, stream_no: i64, claims: &[(u64, Claim)]) -> Result<()> {
     for (seq, claim) in claims {

@@ -282,3 +282,4 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(erasable_values, subjects);
 diesel::allow_tables_to_appear_in_same_query!(streams, records);
+diesel::allow_tables_to_appear_in_same_query!(checkpoints, seals);

@@ -25,7 +25,8 @@ pub(crate) struct SubjectRow {
 
 /// What binds a value to a record.
 #[derive(Clone, Debug, Insertable)]
-#[diesel(table_name = erasable_values)]
+// Else Diesel would open a transaction of its own for each run.
+#[diesel(table_name = erasable_values, treat_none_as_default_value = false)]
 pub(crate) struct ValueRow {
     stream_no: i64,
     seq: i64,

@@ -340,6 +340,8 @@ impl Writer {
                 Ok((_, stored, closed)) if closed || stored != pending.from => {
                     return Err(Error::Conflict { origin: self.stream.origin.clone() });
                 }
+                // What can never be stored must not keep all that comes behind it waiting.
+                _ if matches!(error, Error::Refused { .. }) => return Err(error),
                 _ => return Err(busy(&error.to_string())),
             }
         }

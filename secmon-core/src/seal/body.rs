@@ -408,6 +408,16 @@ pub fn day_of_expiry(body: &[u8]) -> Option<i64> {
     Body::parse(body).ok().map(|body| body.expires)
 }
 
+/// The category of a record, as its body says; none if the body is none of ours.
+pub fn category_of(body: &[u8]) -> Option<String> {
+    Body::parse(body).ok().map(|body| unescape(body.category))
+}
+
+/// When a body was sealed, µs since 1970; none if it is none of ours.
+pub fn sealed_at(body: &[u8]) -> Option<i64> {
+    Body::parse(body).ok().map(|body| body.at)
+}
+
 /// The index at which a body was sealed; none if it is none of ours.
 pub fn seq_of(body: &[u8]) -> Option<u64> {
     Body::parse(body).ok().and_then(|body| u64::try_from(body.seq).ok())

@@ -27,7 +27,7 @@ mod witness;
 use ed25519_dalek::SigningKey;
 
 pub(crate) use self::body::{Envelope, encode, fits};
-pub use self::body::{MOST_BODY, Retention, day_of_expiry, seq_of};
+pub use self::body::{MOST_BODY, Retention, category_of, day_of_expiry, sealed_at, seq_of};
 pub use self::chain::first_mac;
 pub use self::checkpoint::{Checkpoint, Note, Vkey};
 pub use self::claim::{BLOCK, Claim};
@@ -35,7 +35,7 @@ pub use self::columns::{Columns, Sealed};
 pub(crate) use self::decode::decode;
 use self::keys::Secrets;
 pub use self::keys::{KeyFile, StreamKeys};
-pub use self::prefix::{Prefix, all_but};
+pub use self::prefix::{Prefix, all_but, passes};
 pub use self::proof::{Proof, consistency, consistency_holds, inclusion, inclusion_holds};
 pub use self::tree::{Tree, leaf_hash, node_hash};
 pub use self::value::{Disclosed, KeptValue, commitment};

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use super::body::category_of;
 use super::checkpoint::Note;
 use super::claim::BLOCK;
 use super::columns::Sealed;
@@ -34,7 +35,7 @@ impl Prefix {
 
 impl Verifier {
     /// Begins the walk behind records that were pruned. Records that stayed of them are given with
-    /// [`Verifier::kept`] next, then each block with [`Verifier::pruned`].
+    /// [`Verifier::kept`] next, then each block with [`Verifier::pruned`], and [`Verifier::end_prefix`] ends that.
     pub fn begin_behind(&mut self, prefix: &Prefix) {
         let size = prefix.tree.size();
         // Each epoch ends with another record.
@@ -43,10 +44,7 @@ impl Verifier {
             self.report(Flaw::Malformed, 0, &detail);
             return;
         }
-        if let Some((key, last)) = &mut self.mac {
-            for _ in 0..prefix.epoch {
-                *key = key.evolve();
-            }
+        if let Some((_, last)) = &mut self.mac {
             *last = prefix.last_mac;
         }
         self.tree = prefix.tree.clone();
@@ -77,17 +75,22 @@ impl Verifier {
         holds
     }
 
-    /// Takes a record that stayed of those that were pruned, in the order of their indexes. If it names the
-    /// next signing key, `note` is the checkpoint that it ends.
-    pub fn kept(&mut self, record: &Sealed<'_>, path: &[[u8; 32]], note: Option<&str>) {
+    /// Takes a record that stayed of those that were pruned, in the order of their indexes; says whether it
+    /// was there. If it names the next signing key, `note` is the checkpoint that it ends.
+    pub fn kept(&mut self, record: &Sealed<'_>, path: &[[u8; 32]], note: Option<&str>) -> bool {
         if !self.was_there(record.seq, record.body, path) {
-            return;
+            return false;
+        }
+        if category_of(record.body).is_none_or(|category| passes(&category) || category == "event")
+        {
+            let detail = "nobody prunes around a record of this category";
+            self.report(Flaw::Inserted, record.seq, detail);
         }
         let leaf = leaf_hash(record.body);
         self.verdict.records += 1;
         self.check_body(record, &leaf);
         if self.next_key.is_none() {
-            return;
+            return true;
         }
         let ended = left_of(record.seq, self.verdict.pruned, path).map(|mut tree| {
             tree.push(leaf);
@@ -102,6 +105,7 @@ impl Verifier {
             }
         }
         self.turn_key();
+        true
     }
 
     /// Checks the checkpoint that ended with the record of a key.
@@ -118,11 +122,34 @@ impl Verifier {
     }
 
     /// Ends a block of the pruned records: but those that stayed, the removal of each must have been announced.
-    pub fn pruned(&mut self, block: u64, kept: &BTreeSet<u64>) {
-        if let Some(seq) = self.removals.left(block, kept) {
+    /// Says whether it was: the first block of which that is not so ends the walk.
+    pub fn pruned(&mut self, block: u64, kept: &BTreeSet<u64>) -> bool {
+        let left = self.removals.left(block, kept);
+        if let Some(seq) = left {
             self.report(Flaw::Missing, seq, "the record is not there");
         }
+        left.is_none()
     }
+
+    /// Goes on with the first record behind those that were pruned, when all blocks were looked at: only now
+    /// it is known that there were as many epochs as could be.
+    pub fn end_prefix(&mut self) {
+        if let Some((key, _)) = &mut self.mac {
+            for _ in 0..self.epoch {
+                *key = key.evolve();
+            }
+        }
+    }
+}
+
+/// Whether records of the writer's own of this category go when they are pruned: they say nothing that is
+/// needed later. Announcements of removals go besides, where others take their place.
+///
+/// ```
+/// assert!(secmon_core::seal::passes("secmon.heartbeat") && !secmon_core::seal::passes("secmon.incident"));
+/// ```
+pub fn passes(category: &str) -> bool {
+    ["secmon.heartbeat", "secmon.directory"].contains(&category)
 }
 
 /// Which records of a block are to be removed: all but these, as [`Claim::Gone`](super::Claim) has it.

@@ -137,6 +137,18 @@ impl WitnessVkey {
         hash.first_chunk().copied().unwrap_or_default()
     }
 
+    /// Whether one of the lines claims to be its cosignature.
+    pub fn is_named_in(&self, lines: &str) -> bool {
+        lines.lines().any(|line| {
+            let (name, line) = line
+                .strip_prefix(SIGNATURE)
+                .and_then(|line| line.split_once(' '))
+                .unwrap_or_default();
+            let line = BASE64.decode(line).unwrap_or_default();
+            name == self.name && line.starts_with(&self.id())
+        })
+    }
+
     /// When the witness saw the checkpoint (seconds since 1970), if one of the lines is its cosignature.
     pub fn cosigned(&self, note: &Note, lines: &str) -> Option<u64> {
         lines.lines().find_map(|line| {

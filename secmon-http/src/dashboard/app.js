@@ -162,7 +162,7 @@ function showTools() {
   byId("lang").lang = lang() === "fr" ? "en" : "fr";
   byId("updated").hidden = !updatedAt;
   if (updatedAt) setText(byId("updated"), t(paused ? "paused" : "updated", { time: clock(updatedAt) }));
-  const origin = data.checkpoints?.[0]?.origin;
+  const origin = data.checkpoints?.find((c) => c.label !== "directory")?.origin;
   if (session) setText(byId("origin"), origin ? `${location.host} · ${origin}` : location.host);
 }
 

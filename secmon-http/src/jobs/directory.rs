@@ -12,12 +12,15 @@ use crate::clock::now;
 /// How often it does what is due.
 const PAUSE: Duration = Duration::from_secs(1);
 const EVERY: TimeDelta = TimeDelta::seconds(10);
+/// How often old lists are looked for: four blocks of them hold a month.
+const PRUNE_EVERY: TimeDelta = TimeDelta::hours(1);
 
 /// The writer of the directory, and when it listed streams last.
 #[derive(Default)]
 struct Directory {
     writer: Option<Writer>,
     listed_at: Option<DateTime<Utc>>,
+    pruned_at: Option<DateTime<Utc>>,
 }
 
 pub(super) async fn run(app: App) {
@@ -57,6 +60,10 @@ impl Directory {
             Ok(()) if self.listed_at.is_none_or(|at| now - at >= EVERY) => {
                 self.listed_at = Some(now);
                 writer.list_streams(now)?;
+                if self.pruned_at.is_none_or(|at| now - at >= PRUNE_EVERY) {
+                    self.pruned_at = Some(now);
+                    writer.prune(now)?;
+                }
             }
             Ok(()) => {}
         }

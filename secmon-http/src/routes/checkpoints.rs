@@ -24,6 +24,7 @@ async fn list(_: Reader, State(app): State<App>, mut params: Params) -> Result<J
         json!({
             "stream": stream.id(),
             "origin": stream.origin,
+            "label": stream.label,
             "size": row.size(),
             "root": row.note.lines().nth(2),
             "epoch": row.epoch(),

@@ -6,16 +6,17 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use secmon_core::seal::{BLOCK, Flaw, Prefix, Sealed, Verifier};
+use secmon_core::seal::{BLOCK, Claim, Flaw, Prefix, Sealed, Verifier};
 use serde::Deserialize;
 
 use super::files::{Lines, Notes};
-use super::{announcing, seq_of};
+use super::seq_of;
 use crate::Result;
 
 type Hash = [u8; 32];
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Begin {
     epoch: u64,
     mac: String,
@@ -24,6 +25,7 @@ struct Begin {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Stayed {
     path: Vec<String>,
     seq: u64,
@@ -54,9 +56,11 @@ pub(super) fn walk(
         ended.insert(size, note);
     }
     let mut kept = BTreeSet::new();
+    let mut announcing: BTreeMap<u64, Vec<(u64, u64)>> = BTreeMap::new();
     while let Some(line) = lines.next()? {
         let stayed: Option<Stayed> = serde_json::from_slice(&line).ok();
         let read = stayed.and_then(|stayed| Some((hashes(&stayed.path)?, stayed.seq)));
+        let offset = lines.offset;
         let (Some((path, seq)), Some(body)) = (read, lines.next()?) else {
             verifier.report(Flaw::Malformed, 0, "`pruned.jsonl` holds a line that is no proof");
             return Ok(None);
@@ -65,21 +69,28 @@ pub(super) fn walk(
             verifier.report(Flaw::Reordered, seq, "this record is out of place");
             continue;
         }
-        kept.insert(seq);
         let record = Sealed { seq, body: &body, mac: &[], leaf: None, columns: None, values: None };
-        verifier.kept(&record, &path, ended.get(&(seq + 1)).map(String::as_str));
+        if !verifier.kept(&record, &path, ended.get(&(seq + 1)).map(String::as_str)) {
+            continue;
+        }
+        kept.insert(seq);
+        if let Some(Claim::Gone { block, .. }) = Claim::of(&body) {
+            announcing.entry(block).or_default().push((seq, offset));
+        }
     }
-    let stayed = announcing(path)?;
     for block in 0..end / BLOCK {
         // Those that stayed were just looked at.
-        for (seq, offset) in stayed.get(&block).into_iter().flatten() {
+        for (seq, offset) in announcing.get(&block).into_iter().flatten() {
             verifier.announce(*seq, &lines.at(*offset)?);
         }
         for (seq, offset) in behind.get(&block).into_iter().flatten() {
             verifier.announce(*seq, &aside.at(*offset)?);
         }
-        verifier.pruned(block, &kept);
+        if !verifier.pruned(block, &kept) {
+            return Ok(None);
+        }
     }
+    verifier.end_prefix();
     Ok(Some(begin.epoch))
 }
 

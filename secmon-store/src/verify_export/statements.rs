@@ -12,6 +12,8 @@ use crate::Result;
 const LISTS: &[u8] = b"\"cat\":\"secmon.directory\"";
 /// Roots kept of one stream; where there are more, every second is forgotten.
 const MOST: usize = 50_000;
+/// Streams that are not in the export, and are named.
+const MOST_OTHERS: usize = 1_000;
 
 /// What others say of one stream.
 #[derive(Debug, Default)]
@@ -56,8 +58,13 @@ impl Stated {
     }
 }
 
-/// What all streams of an export say, by the origin of whom they speak.
+/// What all streams of an export say, by the origin of whom they speak; of those that are not there only the
+/// names, and not more of these than there may be streams.
 pub(super) fn read(folders: &[PathBuf]) -> Result<BTreeMap<String, Stated>> {
+    let is_there = |origin: &str| {
+        let id = origin.rsplit('/').next();
+        folders.iter().any(|folder| folder.file_name().and_then(|name| name.to_str()) == id)
+    };
     let mut all: BTreeMap<String, Stated> = BTreeMap::new();
     for folder in folders {
         let mut lines = Lines::open(&folder.join("records.jsonl"))?;
@@ -68,6 +75,12 @@ pub(super) fn read(folders: &[PathBuf]) -> Result<BTreeMap<String, Stated>> {
             }
             let Some(Claim::Listed { notes, .. }) = Claim::of(&line) else { continue };
             for note in notes.iter().filter_map(|note| Note::parse(note).ok()) {
+                if !is_there(&note.origin) {
+                    if all.len() < folders.len() + MOST_OTHERS {
+                        all.entry(note.origin).or_default();
+                    }
+                    continue;
+                }
                 let last = before.insert(note.origin.clone(), note.size);
                 all.entry(note.origin).or_default().add(note.size, note.root, last);
             }

@@ -8,8 +8,9 @@ use secmon_core::seal::{BLOCK, Flaw, Verifier, inclusion, leaf_hash};
 use super::{CHUNK, Walk, sealed};
 use crate::connection::{Db, on};
 use crate::records::{self, Stored};
-use crate::schema::{checkpoints, kept_proofs};
-use crate::tiles::{self, Nodes, Open};
+use crate::schema::tiles as tile_rows;
+use crate::schema::{checkpoints, kept_proofs, seals};
+use crate::tiles::{self, Nodes, Open, TILE};
 use crate::{Error, Result, signed, unsigned, values};
 
 type Hash = [u8; 32];
@@ -21,17 +22,17 @@ impl Walk {
         if end == 0 {
             return Ok(true);
         }
-        let begun = self.stream.prefix().is_some_and(|prefix| {
-            verifier.begin_behind(&prefix);
+        let prefix = self.stream.prefix().filter(|_| end <= self.stream.size());
+        let begun = prefix.as_ref().is_some_and(|prefix| {
+            verifier.begin_behind(prefix);
             verifier.next_seq() == end
         });
-        let range = self.stream.prefix().map(|prefix| prefix.tree);
-        if !begun || end > self.stream.size() || tiles::tree(db, no, end)? != range {
+        if !begun || tiles::tree(db, no, end)? != prefix.map(|prefix| prefix.tree) {
             let detail = "what is left of the pruned records does not fit the tree";
             verifier.report(Flaw::BadTile, 0, detail);
             return Ok(false);
         }
-        self.next_size = signed(end) + 1;
+        (self.next_size, self.last_size) = (signed(end) + 1, signed(end));
         let upto = crate::streams::StreamRow { size: signed(end), ..self.stream.clone() };
         self.open = Open::resume(db, &upto)?;
         // What they announce is needed before the first of them is looked at closely.
@@ -43,14 +44,18 @@ impl Walk {
             Ok(())
         })?;
         self.erasures(db, verifier)?;
+        let mut ends = BTreeSet::new();
         self.stayed(db, |walk, db, row, path| {
             if !walk.kept.contains_key(&unsigned(row.seq)) {
                 return Ok(());
             }
             let kept = values::kept(db, walk.vault.as_ref(), no, row.seq, row.seq)?;
             let kept = kept.into_values().next().unwrap_or_default();
-            let note =
-                if row.category == b"secmon.key" { ended(db, no, row.seq + 1)? } else { None };
+            let mut note = None;
+            if row.category == b"secmon.key" {
+                note = ended(db, no, row.seq + 1)?;
+                ends.insert(row.seq + 1);
+            }
             verifier.kept(&sealed(row, None, &kept), path, note.as_deref());
             if !row.is_sound() {
                 let detail = "a column holds another type than it is made for";
@@ -62,9 +67,55 @@ impl Walk {
         for block in 0..end / BLOCK {
             self.announced.clear();
             self.announcements(db, verifier, block)?;
-            verifier.pruned(block, &kept);
+            // The first that is not announced ends it: a stream may claim to be longer than any can be.
+            if !verifier.pruned(block, &kept) {
+                return Ok(false);
+            }
         }
+        verifier.end_prefix();
+        self.nothing_else(db, verifier, &ends)?;
         Ok(true)
+    }
+
+    /// Below there are no checkpoints but those that end with a key, as their seals say, and no tiles but those
+    /// that make up the roots.
+    fn nothing_else(
+        &self,
+        db: &mut Db,
+        verifier: &mut Verifier,
+        ends: &BTreeSet<i64>,
+    ) -> Result<()> {
+        let (no, end) = (self.stream.stream_no, self.stream.pruned_to);
+        let own = checkpoints::stream_no.eq(no).and(checkpoints::size.le(end));
+        let query = checkpoints::table
+            .left_join(
+                seals::table.on(seals::stream_no
+                    .eq(checkpoints::stream_no)
+                    .and(seals::epoch.eq(checkpoints::epoch))
+                    .and(seals::size.eq(checkpoints::size))
+                    .and(seals::mac.eq(checkpoints::mac))),
+            )
+            .filter(own)
+            .select((checkpoints::size, seals::size.nullable()));
+        let rows: Vec<(i64, Option<i64>)> = on!(db, c => query.load(c))?;
+        for (size, seal) in rows {
+            if !ends.contains(&size) || seal.is_none() {
+                let detail = "a checkpoint among those that were pruned, or its seal differs";
+                verifier.report(Flaw::BadSeal, unsigned(size), detail);
+            }
+        }
+        for (level, leaves) in [(0, TILE), (1, BLOCK)] {
+            let idx = signed(unsigned(end) / leaves);
+            let own = tile_rows::stream_no.eq(no).and(tile_rows::level.eq(level));
+            let query = tile_rows::table.filter(own.and(tile_rows::idx.lt(idx)));
+            let found: Option<i64> =
+                on!(db, c => query.select(tile_rows::idx).first(c).optional())?;
+            if let Some(idx) = found {
+                let detail = "a tile among those that were pruned";
+                verifier.report(Flaw::BadTile, unsigned(idx).saturating_mul(leaves), detail);
+            }
+        }
+        Ok(())
     }
 
     /// Gives the records that stayed, in their order, each with its way to the root of all that was pruned.
@@ -78,6 +129,7 @@ impl Walk {
         loop {
             let rows = records::stored(db, no, from, CHUNK)?;
             let more = i64::try_from(rows.len()) == Ok(CHUNK);
+            let last = rows.last().map_or(from, |row| row.seq);
             for row in rows.iter().take_while(|row| row.seq < end) {
                 from = row.seq.saturating_add(1);
                 let block = unsigned(row.seq) / BLOCK;
@@ -88,7 +140,8 @@ impl Walk {
                 path.extend(upper.iter().flat_map(|(_, hashes)| hashes));
                 take(self, db, row, &path)?;
             }
-            if !more || rows.last().is_none_or(|last| last.seq < from || last.seq >= end) {
+            from = from.max(last.saturating_add(1));
+            if !more || rows.last().is_none_or(|last| last.seq >= end) {
                 return Ok(());
             }
         }
