@@ -35,10 +35,7 @@ impl Writer {
         let seqs: BTreeSet<u64> = seqs.iter().copied().collect();
         for seq in &seqs {
             if !self.is_there(*seq)? {
-                let what = format!(
-                    "record {seq} of `{}`, an event that is not about to expire,",
-                    self.stream.origin
-                );
+                let what = format!("an event to hold at record {seq} of `{}`", self.stream.origin);
                 return Err(Error::NotFound { what });
             }
         }
