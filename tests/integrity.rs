@@ -254,6 +254,58 @@ fn published_sums_over_all_subtrees_come_out() {
     }
     assert_eq!(secmon_core::hex(&roots.finalize()), sums["subtree_hash"].as_str().unwrap());
     assert_eq!(secmon_core::hex(&proofs.finalize()), sums["inclusion"].as_str().unwrap());
+    let mut proofs = Sha256::new();
+    for new in 0..=130_u64 {
+        let all = &leaves[..usize::try_from(new).unwrap()];
+        for end in 0..=new {
+            for start in 0..=end {
+                if !start.is_multiple_of((end - start).next_power_of_two()) {
+                    continue;
+                }
+                let proof = subtree_proof(start, end, (0, new), true, &leaves);
+                if start == 0 && end > 0 {
+                    // Of a subtree that begins the tree it is a proof of consistency.
+                    assert_eq!(proof, consistency(end, new, node(all)).unwrap(), "{end} of {new}");
+                }
+                let hashes: String = proof.iter().map(|hash| format!(" {}", hex(hash))).collect();
+                proofs.update(format!("[{start}, {end}) {new}{hashes}\n"));
+            }
+        }
+    }
+    assert_eq!(secmon_core::hex(&proofs.finalize()), sums["consistency"].as_str().unwrap());
+}
+
+/// The draft's proof, word for word, that the leaves from `start` to `end` are a subtree of those of `tree`.
+fn subtree_proof(
+    start: u64,
+    end: u64,
+    tree: (u64, u64),
+    is_known: bool,
+    leaves: &[[u8; 32]],
+) -> Vec<[u8; 32]> {
+    let hash = |from: u64, to: u64| {
+        root(&leaves[usize::try_from(from).unwrap()..usize::try_from(to).unwrap()])
+    };
+    if start == end {
+        return Vec::new();
+    }
+    if (start, end) == tree {
+        return if is_known { Vec::new() } else { vec![hash(start, end)] };
+    }
+    let (first, last) = tree;
+    let middle = first + (last - first).next_power_of_two() / 2;
+    let (mut proof, sibling) = if end <= middle {
+        let proof = subtree_proof(start, end, (first, middle), is_known, leaves);
+        (proof, hash(middle, last))
+    } else if middle <= start {
+        let proof = subtree_proof(start, end, (middle, last), is_known, leaves);
+        (proof, hash(first, middle))
+    } else {
+        let proof = subtree_proof(middle, end, (middle, last), false, leaves);
+        (proof, hash(first, middle))
+    };
+    proof.push(sibling);
+    proof
 }
 
 /// RFC 6962 section 2.1 word for word: the hash of a list of leaves.
