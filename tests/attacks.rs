@@ -491,6 +491,24 @@ fn k0_is_encrypted_to_the_auditor_who_alone_checks_macs() {
     assert!(verdict.is_ok() && verdict.macs_checked, "{:?}", verdict.findings);
     let verdict = verify([9; 32]);
     assert!(!verdict.is_ok() && !verdict.macs_checked);
+    // He has it from an export too.
+    let out = folder.path().join("export");
+    store.export(&out, None, |_| {}).unwrap();
+    let of_export = |secret: [u8; 32]| {
+        let auditor = Some(base64(&secret).parse().unwrap());
+        let options = VerifyOptions { auditor, ..Default::default() };
+        secmon_store::verify_export(&out, &options, |_| {}).unwrap().remove(0)
+    };
+    let verdict = of_export([7; 32]);
+    assert!(verdict.is_ok() && verdict.macs_checked, "{:?}", verdict.findings);
+    assert!(!of_export([9; 32]).is_ok());
+    let sealed = out.join(store.stream("web-1").unwrap().id()).join("k0.box");
+    let kept = fs::read_to_string(&sealed).unwrap();
+    for other in ["", "AAAA", "!"] {
+        fs::write(&sealed, other).unwrap();
+        assert!(!of_export([7; 32]).is_ok(), "{other}");
+    }
+    fs::write(&sealed, kept).unwrap();
     // Another K_0, or none, contradicts the first record, which an earlier signing key covers.
     let sql = Connection::open(folder.path().join("secmon.db")).unwrap();
     let sealed: Vec<u8> = column(&sql, "SELECT k0_box FROM streams").remove(0);

@@ -1,5 +1,6 @@
 //! Exports: a stream as files that anybody can read and verify, `records.jsonl`, `macs`,
-//! `checkpoints.txt` and `vkey` in a folder named by its id, and `pruned.jsonl` if it was pruned.
+//! `checkpoints.txt` and `vkey` in a folder named by its id, `k0.box` if K_0 was encrypted to an auditor, and
+//! `pruned.jsonl` if it was pruned.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write};
@@ -19,6 +20,8 @@ use crate::tiles::Leaves;
 use crate::walk::prefix::{above, within};
 use crate::{Error, Result, Store, records, signed, streams, unsigned};
 
+/// The file of the K_0 that was encrypted to an auditor.
+pub(crate) const K0_BOX: &str = "k0.box";
 /// Rows read at once.
 const CHUNK: i64 = 2_000;
 
@@ -68,7 +71,8 @@ impl Store {
                 return written;
             }
             // What was pruned meanwhile is missing there: all of it is written once more.
-            for name in ["vkey", "records.jsonl", "macs", "checkpoints.txt", "pruned.jsonl"] {
+            for name in ["vkey", K0_BOX, "records.jsonl", "macs", "checkpoints.txt", "pruned.jsonl"]
+            {
                 let path = folder.join(name);
                 if path.exists() {
                     fs::remove_file(&path).map_err(|error| Error::file(&path, error))?;
@@ -90,6 +94,11 @@ impl Store {
             }
         }
         vkeys.end()?;
+        if let Some(sealed) = &stream.k0_box {
+            let mut out = Out::create(folder, K0_BOX)?;
+            out.line(BASE64.encode(sealed).as_bytes())?;
+            out.end()?;
+        }
         let mut bodies = Out::create(folder, "records.jsonl")?;
         let mut macs = Out::create(folder, "macs")?;
         let mut stream = self.covered(stream)?;

@@ -64,7 +64,7 @@ impl Verifier {
             let detail = "the record that announced removals is not at this index";
             self.report(Flaw::Unannounced, seq, detail);
         }
-        if head.is_some() && self.kept_box != self.named_box {
+        if (head.is_some() || self.kept_box.is_some()) && self.kept_box != self.named_box {
             let detail = "the encrypted K_0 is not the one with which the stream began";
             self.report(Flaw::ColumnMismatch, 0, detail);
         }

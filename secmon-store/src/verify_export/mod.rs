@@ -14,6 +14,7 @@ use secmon_core::seal::{BLOCK, Checkpoint, Claim, Flaw, Sealed, Verdict, Verifie
 
 use self::files::{Lines, Notes};
 use self::statements::Stated;
+use crate::export::K0_BOX;
 use crate::verify::{VerifyOptions, verifier_for};
 use crate::{Error, Result};
 
@@ -44,9 +45,10 @@ pub fn verify_export(
         let reason = "there are several streams: say whose K_0 it is, STREAM=@FILE".into();
         return Err(Error::Query { reason });
     }
-    if options.auditor.is_some() {
-        let reason = "an export holds no encrypted K_0: verify the store, or give K_0 itself";
-        return Err(Error::Query { reason: reason.into() });
+    let has_box = folders.iter().any(|folder| folder.join(K0_BOX).is_file());
+    if options.auditor.is_some() && options.k0.is_empty() && !has_box {
+        let reason = "no K_0 was encrypted to an auditor in this export".into();
+        return Err(Error::Query { reason });
     }
     let mut verdicts = Vec::new();
     let stated = statements::read(&folders)?;
@@ -108,8 +110,19 @@ fn stream(
         Some(name) => *name == id || name == origin,
         None => alone,
     });
+    let sealed = folder.join(K0_BOX);
+    let sealed = sealed.is_file().then(|| read(&sealed)).transpose()?;
+    let sealed = sealed.map(|text| BASE64.decode(text.trim_end()).unwrap_or_default());
+    if sealed.is_some() {
+        verifier.expect_box(sealed.as_deref());
+    }
     if let Some((_, k0)) = k0 {
         verifier = verifier.with_k0(*k0);
+    } else if let Some((auditor, sealed)) = options.auditor.as_ref().zip(sealed) {
+        match auditor.open(origin, &sealed) {
+            Some(k0) => verifier = verifier.with_k0(k0),
+            None => verifier.report(Flaw::Malformed, 0, "K_0 was not encrypted to this auditor"),
+        }
     }
     let path = folder.join("records.jsonl");
     let announcing = announcing(&path)?;
