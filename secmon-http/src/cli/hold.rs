@@ -10,7 +10,7 @@ use super::{Failure, Run, WriterArgs};
 /// Keep records beyond their day of expiry
 ///
 /// Which records are held, and by whom, is sealed first; expiry and verification honour it. While the service
-/// runs, ask it: POST /api/v1/holds with {"incident":ID} or {"records":[12,13],"until":"2030-01-01"}.
+/// runs, ask it: POST /api/v1/holds with {"incident":ID}, or with the indexes of "records".
 /// Example: secmon hold --incident 0193c5a0f00d7000a000000000000001
 #[derive(Args, Debug)]
 pub(crate) struct Hold {
