@@ -52,7 +52,7 @@ const en = {
 
   nav: "Pages of the dashboard", overview: "Overview", integrity: "Integrity",
   last_verification: "Last verification", verify_now: "Verify now", sound: "Sound", wrong: "Something is wrong", never: "Not verified since the service started", running: "Verification is running…",
-  finished: "Finished:", verified_what: "records: {n}, checkpoints: {checkpoints}, in {seconds} s", expired_n: "expired as announced: {n}", erased_n: "values erased as announced: {n}",
+  finished: "Finished:", verified_what: "records: {n}, checkpoints: {checkpoints}, in {seconds} s", expired_n: "expired as announced: {n}", pruned_n: "pruned as announced: {n}", erased_n: "values erased as announced: {n}",
   verify_refused: "Only a token of the scope “admin” may start a verification.",
   limits: "What this cannot show: records behind the last checkpoint (at most about a second) can still be changed, unseen, by whoever controls this host. And here the host checks itself; for a proof, run “secmon verify” on another machine, with the verification key that you keep.",
   finding: "Finding", and_more: "+{n} more",
