@@ -78,11 +78,7 @@ impl Victim {
         let folder = folder();
         copy_store(&self.folder, &folder);
         let sql = Connection::open(folder.path().join("secmon.db")).unwrap();
-        let triggers: Vec<String> =
-            column(&sql, "SELECT name FROM sqlite_master WHERE type = 'trigger'");
-        for trigger in triggers {
-            sql.execute_batch(&format!("DROP TRIGGER {trigger}")).unwrap();
-        }
+        stores::drop_triggers(&sql);
         Copy { folder, sql }
     }
 

@@ -71,13 +71,7 @@ fn changed(fleet: &Fleet, change: impl FnOnce(&Connection, i64)) -> Vec<Flaw> {
     let sql = Connection::open(fleet.folder.path().join("secmon.db")).unwrap();
     sql.execute("VACUUM INTO ?", [path.to_str().unwrap()]).unwrap();
     let sql = Connection::open(&path).unwrap();
-    let triggers: Vec<String> = {
-        let mut all = sql.prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'").unwrap();
-        all.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
-    };
-    for trigger in triggers {
-        sql.execute_batch(&format!("DROP TRIGGER {trigger}")).unwrap();
-    }
+    stores::drop_triggers(&sql);
     let no = |label: &str| {
         let query = "SELECT stream_no FROM streams WHERE label = ?";
         sql.query_row(query, [label], |row| row.get::<_, i64>(0)).unwrap()
@@ -179,17 +173,7 @@ fn a_stream_that_goes_on_from_an_older_state_has_forked() {
     directory.list_streams(noon(20)).unwrap();
     drop(writer);
     assert_eq!(flaws(&verdicts(&store)), []);
-    let triggers: Vec<String> = {
-        let mut all = db.prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'").unwrap();
-        all.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
-    };
-    let definitions: Vec<String> = {
-        let mut all = db.prepare("SELECT sql FROM sqlite_master WHERE type = 'trigger'").unwrap();
-        all.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
-    };
-    for trigger in triggers {
-        db.execute_batch(&format!("DROP TRIGGER {trigger}")).unwrap();
-    }
+    let definitions = stores::drop_triggers(&db);
     let no = "SELECT stream_no FROM streams WHERE label = 'web-1'";
     let no = db.query_row(no, [], |row| row.get::<_, i64>(0)).unwrap();
     db.execute("ATTACH ? AS old", [kept.path().join("secmon.db").to_str().unwrap()]).unwrap();

@@ -196,13 +196,7 @@ fn a_process_may_die_while_it_prunes_and_nothing_that_was_changed_is_pruned() {
 
 fn without_triggers(folder: &TempDir) -> Connection {
     let db = sql(folder);
-    let triggers: Vec<String> = {
-        let mut all = db.prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'").unwrap();
-        all.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
-    };
-    for trigger in triggers {
-        db.execute_batch(&format!("DROP TRIGGER {trigger}")).unwrap();
-    }
+    stores::drop_triggers(&db);
     db
 }
 

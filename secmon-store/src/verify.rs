@@ -188,17 +188,8 @@ impl Store {
             Some(name) => stream.is(name),
             None => streams.len() == 1,
         });
-        let boxed = options.auditor.as_ref().zip(stream.k0_box.as_deref());
-        if let Some((_, k0)) = k0 {
-            verifier = verifier.with_k0(*k0);
-        } else if let Some((auditor, sealed)) = boxed {
-            match auditor.open(origin, sealed) {
-                Some(k0) => verifier = verifier.with_k0(k0),
-                None => {
-                    verifier.report(Flaw::Malformed, 0, "K_0 was not encrypted to this auditor");
-                }
-            }
-        }
+        let sealed = stream.k0_box.as_deref();
+        verifier = options.with_k0(verifier, origin, k0.map(|(_, k0)| *k0), sealed);
         if let Ok(Some(keys)) = &key_file {
             verifier.expect_keys(keys);
         }
@@ -283,6 +274,24 @@ impl VerifyOptions {
             return Err(Error::Query { reason });
         }
         Ok(())
+    }
+
+    /// Lets a verifier check MACs where K_0 was given, or encrypted to the auditor.
+    pub(crate) fn with_k0(
+        &self,
+        mut verifier: Verifier,
+        origin: &str,
+        given: Option<[u8; 32]>,
+        sealed: Option<&[u8]>,
+    ) -> Verifier {
+        let k0 = given.or_else(|| self.auditor.as_ref()?.open(origin, sealed?));
+        if let Some(k0) = k0 {
+            return verifier.with_k0(k0);
+        }
+        if self.auditor.is_some() && sealed.is_some() {
+            verifier.report(Flaw::Malformed, 0, "K_0 was not encrypted to this auditor");
+        }
+        verifier
     }
 
     /// The streams of checkpoints kept outside that are none of these.

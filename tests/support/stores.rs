@@ -21,6 +21,20 @@ pub fn open(folder: &TempDir) -> Store {
     Store::open(&url(folder)).unwrap()
 }
 
+/// Takes the triggers away, as whoever may write the database can; gives what makes them again.
+pub fn drop_triggers(sql: &rusqlite::Connection) -> Vec<String> {
+    let triggers: Vec<(String, String)> = {
+        let query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'";
+        let mut all = sql.prepare(query).unwrap();
+        let rows = all.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    for (name, _) in &triggers {
+        sql.execute_batch(&format!("DROP TRIGGER {name}")).unwrap();
+    }
+    triggers.into_iter().map(|(_, sql)| sql).collect()
+}
+
 /// A time as RFC 3339 says it.
 pub fn time(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()

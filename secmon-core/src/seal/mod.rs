@@ -10,6 +10,7 @@ mod checkpoint;
 mod claim;
 mod columns;
 mod decode;
+mod encode;
 mod finish;
 mod keys;
 mod prefix;
@@ -26,13 +27,13 @@ mod witness;
 
 use ed25519_dalek::SigningKey;
 
-pub(crate) use self::body::{Envelope, encode, fits};
 pub use self::body::{MOST_BODY, Retention, category_of, day_of_expiry, sealed_at, seq_of};
 pub use self::chain::first_mac;
 pub use self::checkpoint::{Checkpoint, Note, Vkey};
 pub use self::claim::{BLOCK, Claim};
 pub use self::columns::{Columns, Sealed};
 pub(crate) use self::decode::decode;
+pub(crate) use self::encode::{Envelope, encode, fits};
 use self::keys::Secrets;
 pub use self::keys::{KeyFile, StreamKeys};
 pub use self::prefix::{Prefix, all_but, passes};

@@ -18,7 +18,6 @@ impl Verifier {
             Ok(note) => self.check_note(checkpoint, &note),
         }
         self.check_seal(checkpoint);
-        self.last_size = size;
         self.turn_key();
     }
 

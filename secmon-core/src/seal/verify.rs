@@ -50,7 +50,6 @@ pub struct Verifier {
     pub(super) last_mac: Option<Hash>,
     pub(super) mac: Option<(MacKey, Hash)>,
     pub(super) epoch: u64,
-    pub(super) last_size: u64,
     /// Whether a flaw since the last good checkpoint explains a root that differs.
     pub(super) explained: bool,
     /// Findings since then that say body and stored leaf differ: which of the two is wrong, the next
@@ -83,7 +82,6 @@ impl Verifier {
             last_mac,
             mac: None,
             epoch: 0,
-            last_size: 0,
             explained: false,
             doubtful: Vec::new(),
             verdict,

@@ -139,30 +139,27 @@ impl WitnessVkey {
 
     /// Whether one of the lines claims to be its cosignature.
     pub fn is_named_in(&self, lines: &str) -> bool {
-        lines.lines().any(|line| {
-            let (name, line) = line
-                .strip_prefix(SIGNATURE)
-                .and_then(|line| line.split_once(' '))
-                .unwrap_or_default();
-            let line = BASE64.decode(line).unwrap_or_default();
-            name == self.name && line.starts_with(&self.id())
-        })
+        self.own_lines(lines).next().is_some()
     }
 
     /// When the witness saw the checkpoint (seconds since 1970), if one of the lines is its cosignature.
     pub fn cosigned(&self, note: &Note, lines: &str) -> Option<u64> {
-        lines.lines().find_map(|line| {
-            let (name, line) = line.strip_prefix(SIGNATURE)?.split_once(' ')?;
-            let line = BASE64.decode(line).ok()?;
-            let (id, rest) = line.split_first_chunk::<4>()?;
-            let (seconds, signature) = rest.split_first_chunk::<8>()?;
-            if name != self.name || *id != self.id() {
-                return None;
-            }
+        self.own_lines(lines).find_map(|line| {
+            let (seconds, signature) = line.split_first_chunk::<8>()?;
             let seconds = u64::from_be_bytes(*seconds);
             let signature = Signature::from_slice(signature).ok()?;
             let message = message(note, seconds);
             self.key.verify_strict(&message, &signature).is_ok().then_some(seconds)
+        })
+    }
+
+    /// What stands behind the key id in the lines under its name and key id.
+    fn own_lines<'l>(&'l self, lines: &'l str) -> impl Iterator<Item = Vec<u8>> + 'l {
+        let id = self.id();
+        lines.lines().filter_map(move |line| {
+            let (name, line) = line.strip_prefix(SIGNATURE)?.split_once(' ')?;
+            let line = BASE64.decode(line).ok()?;
+            (name == self.name).then(|| line.strip_prefix(&id).map(<[u8]>::to_vec))?
         })
     }
 }

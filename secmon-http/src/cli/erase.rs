@@ -4,7 +4,7 @@ use clap::Args;
 use secmon_http::clock::now;
 
 use super::output::say;
-use super::{Failure, Run, WriterArgs};
+use super::{Failure, Run, WriterArgs, finish};
 
 /// Erase a personal value from all records, so that every proof stays valid
 ///
@@ -27,10 +27,7 @@ impl Run for Erase {
     fn run(self) -> Result<u8, Failure> {
         let mut writer = self.writer.open()?;
         let erasure = writer.erase(&self.kind, &self.value, now())?;
-        for warning in writer.take_warnings() {
-            say(format_args!("warning: {warning}"));
-        }
-        writer.close(now())?;
+        finish(writer)?;
         say(format_args!("{} values are erased; every proof stays valid", erasure.values));
         if erasure.in_clear > 0 {
             say(format_args!(

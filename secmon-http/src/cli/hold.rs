@@ -5,7 +5,7 @@ use clap::Args;
 use secmon_http::clock::now;
 
 use super::output::say;
-use super::{Failure, Run, WriterArgs};
+use super::{Failure, Run, WriterArgs, finish};
 
 /// Keep records beyond their day of expiry
 ///
@@ -39,10 +39,7 @@ impl Run for Hold {
             writer.hold(&self.seqs, self.until, &self.by, now())?;
             self.seqs.len()
         };
-        for warning in writer.take_warnings() {
-            say(format_args!("warning: {warning}"));
-        }
-        writer.close(now())?;
+        finish(writer)?;
         say(format_args!("{held} records are held"));
         Ok(0)
     }

@@ -95,6 +95,14 @@ impl WriterArgs {
     }
 }
 
+/// Ends the writer of a command, and says what the operator should know.
+fn finish(mut writer: secmon_store::Writer) -> Result<(), Failure> {
+    for warning in writer.take_warnings() {
+        output::say(format_args!("warning: {warning}"));
+    }
+    Ok(writer.close(secmon_http::clock::now())?)
+}
+
 /// A subcommand: reads its arguments, calls the library, prints; gives the exit code.
 trait Run {
     fn run(self) -> Result<u8, Failure>;

@@ -116,14 +116,7 @@ fn stream(
     if sealed.is_some() {
         verifier.expect_box(sealed.as_deref());
     }
-    if let Some((_, k0)) = k0 {
-        verifier = verifier.with_k0(*k0);
-    } else if let Some((auditor, sealed)) = options.auditor.as_ref().zip(sealed) {
-        match auditor.open(origin, &sealed) {
-            Some(k0) => verifier = verifier.with_k0(k0),
-            None => verifier.report(Flaw::Malformed, 0, "K_0 was not encrypted to this auditor"),
-        }
-    }
+    verifier = options.with_k0(verifier, origin, k0.map(|(_, k0)| *k0), sealed.as_deref());
     let path = folder.join("records.jsonl");
     let announcing = announcing(&path)?;
     let mut aside = Lines::open(&path)?;
