@@ -27,9 +27,11 @@ const MODULES: &[(&str, &[&str])] = &[
     ("probe", &["event"]),
     // Of `parse` only the zone: a rule is told events, it reads no lines.
     ("rules", &["event", "group", "json", "parse::Zone", "span", "window"]),
-    ("ruleset", &["event", "json", "parse", "rules", "seal"]),
+    ("ruleset", &["event", "json", "parse", "rules", "seal", "sigma"]),
     // Its unit tests seal a line.
     ("seal", &["event", "hex", "json", "parse", "token"]),
+    // Of `parse` only other names of fields.
+    ("sigma", &["event", "group", "hex", "parse::aliases", "rules", "window"]),
     ("span", &[]),
     ("token", &[]),
     ("window", &["event", "group", "rules", "span"]),

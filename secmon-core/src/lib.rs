@@ -53,7 +53,7 @@
 //! # Features
 //!
 //! - `probe` (default): processor, memory, disks and users of the own host; brings `sysinfo`.
-//! - `sigma` (default): room for the Sigma engine; empty yet.
+//! - `sigma` (default): the [Sigma engine](sigma).
 //!
 //! # What it does not do
 //!
@@ -75,6 +75,8 @@ pub mod probe;
 pub mod rules;
 mod ruleset;
 pub mod seal;
+#[cfg(feature = "sigma")]
+pub mod sigma;
 mod span;
 mod token;
 mod window;

@@ -99,10 +99,13 @@ impl Privacy {
             if let Some(group) = self.hidden_group(&signal.group, &found) {
                 signal.group = group;
             }
-            if let Some(text) = signal.value.as_ref().and_then(value_text)
-                && let Some(token) = self.hidden(None, &text, &found)
-            {
-                signal.value = Some(Value::Text(token.to_string()));
+            let parts = match &mut signal.value {
+                // What correlations carry: groups and values.
+                Some(Value::List(parts)) => parts.as_mut_slice(),
+                one => one.as_mut_slice(),
+            };
+            for part in parts {
+                self.hide_part(part, &found);
             }
         }
         let raw = commit(event, &found, is_line);
@@ -203,6 +206,20 @@ impl Privacy {
             }
         }
         changed.then(|| Group::from_pairs(pairs))
+    }
+
+    /// Hides a value of a signal, which may be a group.
+    fn hide_part(&self, part: &mut Value, found: &[Personal]) {
+        let Some(text) = value_text(part) else { return };
+        if let Some(group) = text
+            .starts_with('{')
+            .then(|| self.hidden_group(&Group::from_json(&text), found))
+            .flatten()
+        {
+            *part = Value::Text(group.as_json().into());
+        } else if let Some(token) = self.hidden(None, &text, found) {
+            *part = Value::Text(token.to_string());
+        }
     }
 
     /// The token for a value of a signal: that of the field, of an equal value, or of one that it holds.

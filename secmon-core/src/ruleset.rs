@@ -1,5 +1,7 @@
 //! `Ruleset`: rules compiled and shared; the stateless half of the pipeline.
 
+#[cfg(feature = "sigma")]
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -9,8 +11,10 @@ use sha2::{Digest, Sha256};
 use crate::event::{Event, Level, Name, fields, rfc3339};
 use crate::json::{SAFE, is_safe};
 use crate::parse::{Context, LineFormat, bad_line, bad_line_of, parse, parse_json};
-use crate::rules::{AnyRule, Rule, Signal, Signals, erase, of_kind};
+use crate::rules::{About, AnyRule, Rule, Signal, Signals, erase, of_kind};
 use crate::seal::fits;
+#[cfg(feature = "sigma")]
+use crate::sigma::{Matcher, SigmaRule, SigmaRules};
 use crate::{Error, Result};
 
 /// Rules, compiled and immutable; cheap to clone and to share between threads.
@@ -25,13 +29,25 @@ use crate::{Error, Result};
 /// # Ok::<(), secmon_core::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Ruleset(Arc<Vec<ActiveRule>>);
+pub struct Ruleset(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    rules: Vec<ActiveRule>,
+    /// The places of rules that look at each event themselves.
+    direct: Vec<u32>,
+    /// All Sigma rules, which one matcher looks for.
+    #[cfg(feature = "sigma")]
+    sigma: Option<Matcher>,
+}
 
 /// A rule in use: id, kind and settings.
 #[derive(Clone, Debug)]
 pub struct ActiveRule {
     id: String,
     rule: AnyRule,
+    #[cfg(feature = "sigma")]
+    sigma: Option<Arc<SigmaRule>>,
 }
 
 impl ActiveRule {
@@ -47,16 +63,21 @@ impl ActiveRule {
 
     /// Its title.
     pub fn title(&self) -> &str {
-        if self.rule.about.title.is_empty() { &self.id } else { self.rule.about.title }
+        let title = self.about().title;
+        if title.is_empty() { &self.id } else { title }
     }
 
     /// The level of its incidents.
     pub fn level(&self) -> Level {
-        self.rule.about.level
+        self.about().level
     }
 
-    /// What its kind says of itself.
-    pub fn about(&self) -> crate::rules::About {
+    /// What it, or its kind, says of itself.
+    pub fn about(&self) -> About<'_> {
+        #[cfg(feature = "sigma")]
+        if let Some(rule) = &self.sigma {
+            return rule.about();
+        }
         self.rule.about
     }
 
@@ -71,10 +92,13 @@ impl ActiveRule {
 
     /// SHA-256 of kind and settings.
     pub(crate) fn settings_hash(&self) -> [u8; 32] {
-        Sha256::new_with_prefix(self.rule.kind)
-            .chain_update(self.rule.settings.to_string())
-            .finalize()
-            .into()
+        let hash = Sha256::new_with_prefix(self.rule.kind);
+        // What a Sigma rule says, wherever its file lies.
+        #[cfg(feature = "sigma")]
+        if let Some(rule) = &self.sigma {
+            return hash.chain_update(rule.hash).finalize().into();
+        }
+        hash.chain_update(self.rule.settings.to_string()).finalize().into()
     }
 }
 
@@ -86,7 +110,7 @@ impl Ruleset {
 
     /// All built-in kinds with their default settings, and thresholds for processor, memory and disks.
     pub fn builtin() -> Self {
-        Builder::default().builtin().build().unwrap_or_else(|_| Self(Arc::default()))
+        Builder::default().builtin().build().unwrap_or_else(|_| Self::empty())
     }
 
     /// No rules: events are only parsed.
@@ -96,7 +120,7 @@ impl Ruleset {
 
     /// Its rules.
     pub fn rules(&self) -> impl Iterator<Item = &ActiveRule> {
-        self.0.iter()
+        self.0.rules.iter()
     }
 
     /// SHA-256 over all rules, which names the set.
@@ -182,9 +206,14 @@ impl Ruleset {
         hold_time(&mut event);
         hold_names(&mut event);
         let mut signals = Signals::of(&event);
-        for (at, rule) in (0..).zip(self.rules()) {
-            signals.for_rule(at);
+        for at in &self.0.direct {
+            let Some(rule) = self.0.rules.get(*at as usize) else { continue };
+            signals.for_rule(*at);
             rule.kind().signals(&event, &mut signals);
+        }
+        #[cfg(feature = "sigma")]
+        if let Some(matcher) = &self.0.sigma {
+            matcher.signals(&event, &mut signals);
         }
         Prepared { event, signals: signals.into_found() }
     }
@@ -252,12 +281,15 @@ impl Prepared {
 #[derive(Debug, Default)]
 pub struct Builder {
     rules: Vec<ActiveRule>,
+    /// Whether Sigma rules are tried on all events, whatever their log sources.
+    #[cfg(feature = "sigma")]
+    is_unrouted: bool,
 }
 
 impl Builder {
     /// Begins with the rules of a ruleset.
     pub fn of(ruleset: &Ruleset) -> Self {
-        Self { rules: ruleset.rules().cloned().collect() }
+        Self { rules: ruleset.rules().cloned().collect(), ..Self::default() }
     }
 
     /// Adds a rule with its settings; one of the same id is replaced.
@@ -293,6 +325,32 @@ impl Builder {
             };
             self.put(id, erase(rule));
         }
+        self
+    }
+
+    /// Adds Sigma rules; a rule of the same id is replaced. What is wrong with them is among their
+    /// [problems](SigmaRules::problems).
+    #[cfg(feature = "sigma")]
+    #[must_use]
+    pub fn sigma(mut self, rules: &SigmaRules) -> Self {
+        let new: HashMap<String, Arc<SigmaRule>> =
+            rules.resolved().into_iter().map(|rule| (rule.id.clone(), rule)).collect();
+        self.rules.retain(|rule| !new.contains_key(&rule.id));
+        let mut new: Vec<_> = new.into_iter().collect();
+        new.sort_by(|(_, a), (_, b)| (&a.file, a.line).cmp(&(&b.file, b.line)));
+        self.rules.extend(new.into_iter().map(|(id, rule)| ActiveRule {
+            id,
+            rule: rule.erased(),
+            sigma: Some(rule),
+        }));
+        self
+    }
+
+    /// Tries Sigma rules on all events, whatever their log sources: for samples whose origin nobody says.
+    #[cfg(feature = "sigma")]
+    #[must_use]
+    pub fn unrouted(mut self) -> Self {
+        self.is_unrouted = true;
         self
     }
 
@@ -337,12 +395,39 @@ impl Builder {
                 return Err(Error::Settings { rule: rule.id.clone(), reason });
             }
         }
-        Ok(Ruleset(Arc::new(self.rules)))
+        let is_direct = |(_, rule): &(u32, &ActiveRule)| {
+            #[cfg(feature = "sigma")]
+            return rule.sigma.is_none();
+            #[cfg(not(feature = "sigma"))]
+            true
+        };
+        let direct = (0..).zip(&self.rules).filter(is_direct).map(|(at, _)| at).collect();
+        #[cfg(feature = "sigma")]
+        let sigma = {
+            let rules = (0..).zip(&self.rules);
+            let mut rules =
+                rules.filter_map(|(at, rule)| Some((at, rule.sigma.as_ref()?))).peekable();
+            rules.peek().is_some().then(|| Matcher::new(rules, !self.is_unrouted))
+        };
+        Ok(Ruleset(Arc::new(Inner {
+            rules: self.rules,
+            direct,
+            #[cfg(feature = "sigma")]
+            sigma,
+        })))
     }
 
     fn put(&mut self, id: &str, rule: AnyRule) {
-        let rule = ActiveRule { id: id.into(), rule };
-        match self.rules.iter_mut().find(|other| other.id == id) {
+        self.put_active(ActiveRule {
+            id: id.into(),
+            rule,
+            #[cfg(feature = "sigma")]
+            sigma: None,
+        });
+    }
+
+    fn put_active(&mut self, rule: ActiveRule) {
+        match self.rules.iter_mut().find(|other| other.id == rule.id) {
             Some(other) => *other = rule,
             None => self.rules.push(rule),
         }

@@ -192,6 +192,9 @@ fn thin(seen: &mut VecDeque<Seen>, value: &str, within: i64) {
 
 /// What a group's state weighs.
 pub(crate) trait Heap {
+    /// Bytes that the states of all groups of one rule may take.
+    const BUDGET: usize = BUDGET;
+
     /// Bytes on the heap, by length and not by capacity: a restored state must weigh the same.
     fn heap(&self) -> usize;
 
@@ -260,7 +263,7 @@ impl<T: Default + Heap> Bounded<T> {
             self.bytes += Self::fixed(group);
             self.groups.insert(group.clone(), entry);
         }
-        if self.bytes > BUDGET {
+        if self.bytes > T::BUDGET {
             self.evict();
         }
         answer

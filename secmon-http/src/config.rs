@@ -10,6 +10,8 @@ use secmon_core::{Ruleset, parse_span};
 use secmon_store::Store;
 use serde::Deserialize;
 
+use crate::sigma::SigmaConfig;
+
 /// What can be set. Order: command line, then environment (`SECMON_*`, also from `.env`), then file,
 /// then these defaults.
 #[derive(Clone, Debug, Deserialize)]
@@ -32,6 +34,8 @@ pub struct Config {
     pub builtin: bool,
     /// Rules by id: `kind` (the id, if absent), `enabled`, and the settings of the kind.
     pub rules: BTreeMap<String, RuleConfig>,
+    /// Sigma rules.
+    pub sigma: SigmaConfig,
     /// Probes of the own host.
     pub probe: ProbeConfig,
     /// Files that are followed.
@@ -196,6 +200,7 @@ impl Default for Config {
             timezone: None,
             builtin: true,
             rules: BTreeMap::new(),
+            sigma: SigmaConfig::default(),
             probe: ProbeConfig::default(),
             follow: FollowConfig::default(),
             retention: RetentionConfig::default(),
@@ -342,6 +347,11 @@ impl Config {
         if self.builtin {
             builder = builder.builtin();
         }
+        let sigma = self.sigma.load()?;
+        for problem in sigma.problems() {
+            tracing::warn!("{problem}");
+        }
+        builder = builder.sigma(&sigma);
         for (id, rule) in &self.rules {
             if !rule.enabled {
                 builder = builder.without(id);

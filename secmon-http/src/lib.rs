@@ -28,6 +28,7 @@ mod metrics;
 mod queue;
 mod routes;
 mod setup;
+mod sigma;
 mod verification;
 mod witness;
 
@@ -38,3 +39,4 @@ pub use self::config::{
 };
 pub use self::metrics::Metrics;
 pub use self::queue::Queue;
+pub use self::sigma::SigmaConfig;

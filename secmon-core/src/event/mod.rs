@@ -119,6 +119,12 @@ impl Event {
         self.fields.iter().map(|(name, value)| (name.as_str(), value))
     }
 
+    /// The value at a place among the fields.
+    #[cfg(feature = "sigma")]
+    pub(crate) fn value_at(&self, at: usize) -> Option<&Value> {
+        self.fields.get(at).map(|(_, value)| value)
+    }
+
     /// The message: what was said, without time, host and program.
     pub fn message(&self) -> &str {
         self.text(fields::MESSAGE).unwrap_or_default()

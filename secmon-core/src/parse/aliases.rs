@@ -145,6 +145,7 @@ fn take_sources(event: &mut Event) {
             event.sources.service.to_mut().push(module);
         }
     }
+    super::windows::add_sources(event);
 }
 
 /// An address that is none is a host name.

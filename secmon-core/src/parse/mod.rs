@@ -5,7 +5,7 @@
 //! only a message. Parsers run in linear time, never panic, and keep the line.
 
 mod accounts;
-mod aliases;
+pub(crate) mod aliases;
 mod combined;
 mod firewall;
 mod json;
@@ -17,6 +17,7 @@ mod sudo;
 mod syslog;
 mod time;
 mod weberror;
+mod windows;
 
 pub(crate) use self::time::epoch;
 pub use self::time::{Context, Zone};

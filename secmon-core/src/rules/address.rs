@@ -20,7 +20,7 @@ pub struct Address {
 
 impl Rule for Address {
     const KIND: &'static str = "address";
-    const ABOUT: About = About {
+    const ABOUT: About<'static> = About {
         title: "Access from an address that is not allowed",
         level: Level::High,
         technique: "T1133",
@@ -58,7 +58,7 @@ impl Rule for Address {
 /// assert!("10.0.999.1".parse::<Cidr>().is_err());
 /// # Ok::<(), String>(())
 /// ```
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Cidr {
     address: IpAddr,
     bits: u8,

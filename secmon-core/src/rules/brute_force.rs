@@ -28,7 +28,7 @@ impl Default for BruteForce {
 
 impl Rule for BruteForce {
     const KIND: &'static str = "brute_force";
-    const ABOUT: About = About {
+    const ABOUT: About<'static> = About {
         title: "Brute force: many failed logins from one source",
         level: Level::High,
         technique: "T1110",

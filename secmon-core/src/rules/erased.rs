@@ -26,13 +26,19 @@ pub(super) fn build<R: Rule + Serialize + DeserializeOwned>(
 
 /// A rule of any kind.
 pub(crate) fn erase<R: Rule + Serialize>(rule: R) -> AnyRule {
+    let settings = serde_json::to_value(&rule).unwrap_or_default();
+    erase_with(Arc::new(rule), settings)
+}
+
+/// A rule of any kind whose settings are told apart from it.
+pub(crate) fn erase_with<R: Rule>(rule: Arc<R>, settings: serde_json::Value) -> AnyRule {
     AnyRule {
         kind: R::KIND,
         about: R::ABOUT,
-        settings: serde_json::to_value(&rule).unwrap_or_default(),
+        settings,
         horizon: rule.horizon(),
         needs: rule.needs(),
-        rule: Arc::new(rule),
+        rule,
     }
 }
 
@@ -40,7 +46,7 @@ pub(crate) fn erase<R: Rule + Serialize>(rule: R) -> AnyRule {
 #[derive(Clone, Debug)]
 pub(crate) struct AnyRule {
     pub(crate) kind: &'static str,
-    pub(crate) about: About,
+    pub(crate) about: About<'static>,
     pub(crate) settings: serde_json::Value,
     pub(crate) horizon: Duration,
     needs: Option<Field>,

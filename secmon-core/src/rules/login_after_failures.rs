@@ -28,7 +28,7 @@ impl Default for LoginAfterFailures {
 
 impl Rule for LoginAfterFailures {
     const KIND: &'static str = "login_after_failures";
-    const ABOUT: About = About {
+    const ABOUT: About<'static> = About {
         title: "Login succeeded after many failures",
         level: Level::Critical,
         technique: "T1078",

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::address::Cidr;
-pub(crate) use self::erased::{AnyRule, Counter, erase};
+pub(crate) use self::erased::{AnyRule, Counter, erase, erase_with};
 use self::erased::{Build, build};
 use crate::event::{Event, Field, Level, Value};
 pub use crate::group::Group;
@@ -63,7 +63,7 @@ pub trait Rule: fmt::Debug + Send + Sync + 'static {
     /// The name of the kind, in snake case.
     const KIND: &'static str;
     /// What the kind says of itself.
-    const ABOUT: About = About::UNKNOWN;
+    const ABOUT: About<'static> = About::UNKNOWN;
     /// The memory of the second half; `()` for rules without.
     type State: fmt::Debug + Default + Serialize + DeserializeOwned + Send + Sync;
 
@@ -93,25 +93,25 @@ pub trait Rule: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// What a kind says of itself.
+/// What a kind or a rule says of itself.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct About {
+pub struct About<'a> {
     /// A short title.
-    pub title: &'static str,
+    pub title: &'a str,
     /// The level of its incidents, unless it says otherwise case by case.
     pub level: Level,
     /// Its MITRE ATT&CK technique.
-    pub technique: &'static str,
+    pub technique: &'a str,
     /// What it finds.
-    pub description: &'static str,
+    pub description: &'a str,
     /// What to do about an incident.
-    pub advice: &'static str,
+    pub advice: &'a str,
 }
 
-impl About {
+impl About<'_> {
     /// Of a kind that says nothing: its title is its name.
-    pub const UNKNOWN: Self =
-        Self { title: "", level: Level::Medium, technique: "", description: "", advice: "" };
+    pub const UNKNOWN: About<'static> =
+        About { title: "", level: Level::Medium, technique: "", description: "", advice: "" };
 }
 
 /// A stateless answer of a rule to one event: this counts, in this group, with this weight.
@@ -232,7 +232,7 @@ impl Detections {
 }
 
 /// The kinds that are built in, with what they say of themselves.
-pub fn kinds() -> impl Iterator<Item = (&'static str, About)> {
+pub fn kinds() -> impl Iterator<Item = (&'static str, About<'static>)> {
     BUILTIN.iter().map(|(kind, about, _)| (*kind, *about))
 }
 
@@ -250,7 +250,7 @@ pub(crate) fn of_kind(id: &str, kind: &str, settings: serde_json::Value) -> Resu
 macro_rules! builtin {
     ($($module:ident::$rule:ident),* $(,)?) => {
         $( mod $module; pub use self::$module::$rule; )*
-        const BUILTIN: &[(&str, About, Build)] =
+        const BUILTIN: &[(&str, About<'static>, Build)] =
             &[$((<$rule as Rule>::KIND, <$rule as Rule>::ABOUT, build::<$rule>)),*];
     };
 }

@@ -37,7 +37,7 @@ impl Default for OffHours {
 
 impl Rule for OffHours {
     const KIND: &'static str = "off_hours";
-    const ABOUT: About = About {
+    const ABOUT: About<'static> = About {
         title: "Login outside working hours",
         level: Level::Medium,
         technique: "T1078",

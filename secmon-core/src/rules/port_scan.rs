@@ -44,7 +44,7 @@ pub struct Ports {
 
 impl Rule for PortScan {
     const KIND: &'static str = "port_scan";
-    const ABOUT: About = About {
+    const ABOUT: About<'static> = About {
         title: "Port scan: one source tries many ports",
         level: Level::Medium,
         technique: "T1046",

@@ -54,7 +54,7 @@ impl Heap for Excess {
 
 impl Rule for Threshold {
     const KIND: &'static str = "threshold";
-    const ABOUT: About = About {
+    const ABOUT: About<'static> = About {
         title: "A metric stays above its limit",
         level: Level::Medium,
         technique: "T1496",

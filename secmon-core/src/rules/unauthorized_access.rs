@@ -27,7 +27,7 @@ impl Default for UnauthorizedAccess {
 
 impl Rule for UnauthorizedAccess {
     const KIND: &'static str = "unauthorized_access";
-    const ABOUT: About = About {
+    const ABOUT: About<'static> = About {
         title: "Unauthorized access was tried",
         level: Level::Medium,
         technique: "T1548",

@@ -31,6 +31,15 @@ pub(crate) struct Scan {
     /// A configuration with rules, networks and zones
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Sigma rules: a file, or a folder of .yml files; may repeat
+    #[arg(long, value_name = "PATH")]
+    rules: Vec<PathBuf>,
+    /// A pipeline in pySigma's form: where fields stand in events, what placeholders stand for; may repeat
+    #[arg(long, value_name = "FILE")]
+    pipeline: Vec<PathBuf>,
+    /// Try Sigma rules on all events, whatever their log sources
+    #[arg(long)]
+    unrouted: bool,
     /// Leave the built-in rules out
     #[arg(long)]
     no_builtin: bool,
@@ -143,7 +152,12 @@ impl Scan {
             None => Config::default(),
         };
         config.builtin &= !self.no_builtin;
-        let builder = config.rule_builder()?;
+        config.sigma.rules.extend_from_slice(&self.rules);
+        config.sigma.pipelines.extend_from_slice(&self.pipeline);
+        let mut builder = config.rule_builder()?;
+        if self.unrouted {
+            builder = builder.unrouted();
+        }
         Ok(if self.only.is_empty() { builder } else { builder.only(&self.only)? }.build()?)
     }
 }

@@ -1,0 +1,138 @@
+//! Windows events: what kind of log a channel and an event id are, in Sigma's words. One id can be several
+//! categories.
+
+use crate::event::{Event, Sources};
+use std::borrow::Cow;
+
+/// Channels, and the services that Sigma rules call them.
+const CHANNELS: &[(&str, &str)] = &[
+    ("Application", "application"),
+    ("DNS Server", "dns-server"),
+    ("Directory Service", "ldap"),
+    ("MSExchange Management", "msexchange-management"),
+    ("Microsoft-ServiceBus-Client", "microsoft-servicebus-client"),
+    ("Microsoft-Windows-AppLocker/EXE and DLL", "applocker"),
+    ("Microsoft-Windows-AppLocker/MSI and Script", "applocker"),
+    ("Microsoft-Windows-AppLocker/Packaged app-Deployment", "applocker"),
+    ("Microsoft-Windows-AppLocker/Packaged app-Execution", "applocker"),
+    ("Microsoft-Windows-AppModel-Runtime/Admin", "appmodel-runtime"),
+    ("Microsoft-Windows-AppXDeploymentServer/Operational", "appxdeployment-server"),
+    ("Microsoft-Windows-AppxPackaging/Operational", "appxpackaging-om"),
+    ("Microsoft-Windows-BitLocker/BitLocker Management", "bitlocker"),
+    ("Microsoft-Windows-Bits-Client/Operational", "bits-client"),
+    ("Microsoft-Windows-CAPI2/Operational", "capi2"),
+    (
+        "Microsoft-Windows-CertificateServicesClient-Lifecycle-System/Operational",
+        "certificateservicesclient-lifecycle-system",
+    ),
+    ("Microsoft-Windows-CodeIntegrity/Operational", "codeintegrity-operational"),
+    ("Microsoft-Windows-DHCP-Server/Operational", "dhcp"),
+    ("Microsoft-Windows-DNS Client Events/Operational", "dns-client"),
+    ("Microsoft-Windows-DNS-Server/Analytical", "dns-server-analytic"),
+    ("Microsoft-Windows-DNS-Server/Audit", "dns-server-audit"),
+    ("Microsoft-Windows-Diagnosis-Scripted/Operational", "diagnosis-scripted"),
+    ("Microsoft-Windows-DriverFrameworks-UserMode/Operational", "driver-framework"),
+    ("Microsoft-Windows-Kernel-EventTracing/Admin", "kernel-event-tracing"),
+    ("Microsoft-Windows-Kernel-ShimEngine/Diagnostic", "kernel-shimengine"),
+    ("Microsoft-Windows-Kernel-ShimEngine/Operational", "kernel-shimengine"),
+    ("Microsoft-Windows-LDAP-Client/Debug", "ldap"),
+    ("Microsoft-Windows-LSA/Operational", "lsa-server"),
+    ("Microsoft-Windows-NTFS/Operational", "ntfs"),
+    ("Microsoft-Windows-NTLM/Operational", "ntlm"),
+    ("Microsoft-Windows-PowerShell/Operational", "powershell"),
+    ("Microsoft-Windows-PrintService/Admin", "printservice-admin"),
+    ("Microsoft-Windows-PrintService/Operational", "printservice-operational"),
+    ("Microsoft-Windows-SENSE/Operational", "sense"),
+    ("Microsoft-Windows-SMBServer/Connectivity", "smbserver-connectivity"),
+    ("Microsoft-Windows-Security-Mitigations/Kernel Mode", "security-mitigations"),
+    ("Microsoft-Windows-Security-Mitigations/User Mode", "security-mitigations"),
+    ("Microsoft-Windows-Shell-Core/Operational", "shell-core"),
+    ("Microsoft-Windows-SmbClient/Connectivity", "smbclient-connectivity"),
+    ("Microsoft-Windows-SmbClient/Security", "smbclient-security"),
+    ("Microsoft-Windows-Sysmon/Operational", "sysmon"),
+    ("Microsoft-Windows-TaskScheduler/Operational", "taskscheduler"),
+    (
+        "Microsoft-Windows-TerminalServices-LocalSessionManager/Operational",
+        "terminalservices-localsessionmanager",
+    ),
+    ("Microsoft-Windows-VHDMP/Operational", "vhdmp"),
+    ("Microsoft-Windows-WMI-Activity/Operational", "wmi"),
+    ("Microsoft-Windows-Windows Defender/Operational", "windefend"),
+    ("Microsoft-Windows-Windows Firewall With Advanced Security/Firewall", "firewall-as"),
+    ("OpenSSH/Operational", "openssh"),
+    ("PowerShellCore/Operational", "powershell"),
+    ("Security", "security"),
+    ("System", "system"),
+    ("Windows PowerShell", "powershell-classic"),
+];
+
+/// Adds what channel, event id and event type of a Windows event say.
+pub(super) fn add_sources(event: &mut Event) {
+    let text = |name: &str| event.find(name).and_then(|value| value.as_str());
+    let channel = text("Channel").or_else(|| text("winlog.channel"));
+    let Some(channel) = channel else { return };
+    let Ok(at) = CHANNELS.binary_search_by(|(name, _)| (*name).cmp(channel)) else { return };
+    let Some((_, service)) = CHANNELS.get(at) else { return };
+    let id = ["EventID", "winlog.event_id", "event.code"];
+    let id = id.iter().find_map(|name| event.find(name)?.as_int());
+    let categories = id.map_or(&[][..], |id| categories(service, id, text("EventType")));
+    let own = |names: &[&'static str]| {
+        Cow::Owned(names.iter().map(|name| Cow::Borrowed(*name)).collect::<Vec<_>>())
+    };
+    let sources =
+        Sources { product: own(&["windows"]), category: own(categories), service: own(&[service]) };
+    event.sources.extend(&sources);
+}
+
+/// The categories of an event id.
+fn categories(service: &str, id: i64, kind: Option<&str>) -> &'static [&'static str] {
+    match (service, id) {
+        ("sysmon", 1) | ("security", 4688) => &["process_creation"],
+        ("sysmon", 2) => &["file_change"],
+        ("sysmon", 3) => &["network_connection"],
+        ("sysmon", 4 | 16) => &["sysmon_status"],
+        ("sysmon", 5) => &["process_termination"],
+        ("sysmon", 6) => &["driver_load"],
+        ("sysmon", 7) => &["image_load"],
+        ("sysmon", 8) => &["create_remote_thread"],
+        ("sysmon", 9) => &["raw_access_thread"],
+        ("sysmon", 10) => &["process_access"],
+        ("sysmon", 11) => &["file_event"],
+        ("sysmon", 12) => match kind {
+            Some("CreateKey") => &["registry_event", "registry_add"],
+            Some("DeleteKey" | "DeleteValue") => &["registry_event", "registry_delete"],
+            _ => &["registry_event"],
+        },
+        ("sysmon", 13) => &["registry_event", "registry_set"],
+        ("sysmon", 14) => &["registry_event", "registry_rename"],
+        ("sysmon", 15) => &["create_stream_hash"],
+        ("sysmon", 17 | 18) => &["pipe_created"],
+        ("sysmon", 19..=21) => &["wmi_event"],
+        ("sysmon", 22) => &["dns_query"],
+        ("sysmon", 23) => &["file_delete"],
+        ("sysmon", 24) => &["clipboard_change"],
+        ("sysmon", 25) => &["process_tampering"],
+        ("sysmon", 26) => &["file_delete_detected"],
+        ("sysmon", 27) => &["file_block_executable"],
+        ("sysmon", 28) => &["file_block_shredding"],
+        ("sysmon", 29) => &["file_executable_detected"],
+        ("sysmon", 255) => &["sysmon_error"],
+        ("powershell", 4103) => &["ps_module"],
+        ("powershell", 4104) => &["ps_script"],
+        ("powershell-classic", 400) => &["ps_classic_start"],
+        ("powershell-classic", 600) => &["ps_classic_provider_start"],
+        ("powershell-classic", 800) => &["ps_classic_script"],
+        ("windefend", 1006..=1012 | 1017..=1019 | 1115 | 1116) => &["antivirus"],
+        _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_are_sorted() {
+        assert!(CHANNELS.is_sorted_by(|(a, _), (b, _)| a < b));
+    }
+}

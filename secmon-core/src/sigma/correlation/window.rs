@@ -1,0 +1,449 @@
+//! What a correlation computes over a sliding window, in steps that do not depend on its length.
+//!
+//! Entries are kept sorted by time. The window that ends at the newest one has a running measure. What comes
+//! out of order is put in its place, and the windows around it are measured afresh: so the order of arrival
+//! does not matter within the lateness.
+
+use std::cmp::Ordering;
+use std::collections::{HashMap, VecDeque};
+
+use foldhash::fast::FixedState;
+use serde::{Deserialize, Serialize};
+
+use super::super::predicate::Op;
+use crate::window::Heap;
+
+/// Entries that one window holds at most; then those that cannot matter go, and then the oldest.
+const MOST_ENTRIES: usize = 1 << 18;
+/// The same where each signal walks over them.
+const MOST_ORDERED: usize = 4_096;
+/// Kept beyond what the condition needs, so that signals out of order find their place.
+const SLACK: usize = 64;
+
+/// What is computed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Measure {
+    /// Weights, up to a number beyond which nothing changes.
+    Weight(u32),
+    /// Distinct values.
+    Distinct,
+    /// Distinct rules.
+    Members,
+    /// Rules in the order of their numbers, the last of them this less one.
+    Ordered(usize),
+    Sum,
+    Average,
+    Percentile(f64),
+    /// How many in a hundred are the same as the one that came.
+    Share,
+}
+
+/// What is asked of a window.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question<'a> {
+    pub(super) measure: Measure,
+    /// µs.
+    pub(super) timespan: i64,
+    pub(super) condition: &'a [(Op, f64)],
+}
+
+impl Question<'_> {
+    fn holds(&self, value: Option<f64>) -> bool {
+        let Some(value) = value else { return false };
+        self.condition
+            .iter()
+            .all(|(op, number)| value.partial_cmp(number).is_some_and(|order| op.holds(order)))
+    }
+
+    /// Whether more entries can only help.
+    fn only_grows(&self) -> bool {
+        let grows =
+            matches!(self.measure, Measure::Weight(_) | Measure::Distinct | Measure::Members);
+        grows && self.condition.iter().all(|(op, _)| matches!(op, Op::Gt | Op::Gte))
+    }
+}
+
+/// What is kept of an occurrence.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub(super) enum Sample {
+    Plain,
+    Member(usize),
+    Digest([u64; 2]),
+    /// A number of 128 bits, its upper and its lower half.
+    Number(i64, u64),
+}
+
+impl Sample {
+    pub(super) fn number(number: i128) -> Self {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the halves")]
+        Self::Number((number >> 64) as i64, number as u64)
+    }
+
+    fn as_number(self) -> i128 {
+        match self {
+            Self::Number(upper, lower) => (i128::from(upper) << 64) | i128::from(lower),
+            _ => 0,
+        }
+    }
+
+    fn member(self) -> usize {
+        match self {
+            Self::Member(member) => member,
+            _ => 0,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(super) struct Entry {
+    pub(super) time: i64,
+    pub(super) sample: Sample,
+    pub(super) weight: u32,
+}
+
+/// The windows of one group: of what comes in time, and of what comes so late that others have moved on, an
+/// agent's backlog for instance.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub(super) struct Lanes {
+    main: Window,
+    late: Window,
+}
+
+impl Lanes {
+    /// Adds an entry; says whether a window that holds it is as asked.
+    pub(super) fn add(&mut self, question: &Question<'_>, lateness: i64, entry: Entry) -> bool {
+        let newest = self.main.entries.back().map_or(i64::MIN, |newest| newest.time);
+        let is_late = entry.time < newest.saturating_sub(question.timespan + lateness);
+        let window = if is_late { &mut self.late } else { &mut self.main };
+        window.add(question, lateness, entry)
+    }
+}
+
+impl Heap for Lanes {
+    const BUDGET: usize = 64 << 20;
+
+    fn heap(&self) -> usize {
+        // An entry, and its share of the running measure.
+        (self.main.entries.len() + self.late.entries.len()) * (size_of::<Entry>() + 32)
+    }
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+struct Window {
+    entries: VecDeque<Entry>,
+    /// The window that ends at the newest entry; computed again after a restart.
+    #[serde(skip)]
+    live: Option<Live>,
+}
+
+#[derive(Debug)]
+struct Live {
+    /// Where the window begins.
+    start: usize,
+    total: Total,
+}
+
+impl Window {
+    fn add(&mut self, question: &Question<'_>, lateness: i64, entry: Entry) -> bool {
+        if let Measure::Ordered(rules) = question.measure {
+            return self.add_ordered(question, lateness, entry, rules);
+        }
+        let span = question.timespan;
+        let mut live = match self.live.take() {
+            Some(live) => live,
+            None => self.measured(question),
+        };
+        let place = self.entries.partition_point(|other| other.time <= entry.time);
+        let is_newest = place == self.entries.len();
+        self.entries.insert(place, entry);
+        if is_newest {
+            live.total.add(&entry);
+            live.shrink(&self.entries, entry.time.saturating_sub(span));
+        } else if place >= live.start {
+            live.total.add(&entry);
+        } else {
+            live.start += 1;
+        }
+        let is_in = place >= live.start;
+        let mut fired = is_in && question.holds(live.total.value(question.measure, &entry));
+        if !is_newest && !fired && self.could(question, place, &live) {
+            fired = self.around(question, place);
+        }
+        self.forget(question, lateness, &mut live);
+        self.live = Some(live);
+        fired
+    }
+
+    /// The window that ends at the newest entry, measured afresh.
+    fn measured(&self, question: &Question<'_>) -> Live {
+        let newest = self.entries.back().map_or(i64::MIN, |entry| entry.time);
+        let from = newest.saturating_sub(question.timespan);
+        let start = self.entries.partition_point(|entry| entry.time < from);
+        let mut total = Total::new(question.measure);
+        self.entries.range(start..).for_each(|entry| total.add(entry));
+        Live { start, total }
+    }
+
+    /// Whether any window around a place can be as asked: where more can only help, all that lies around
+    /// must be enough.
+    fn could(&self, question: &Question<'_>, place: usize, live: &Live) -> bool {
+        if !question.only_grows() || matches!(question.measure, Measure::Weight(_)) {
+            return true;
+        }
+        let Some(entry) = self.entries.get(place) else { return false };
+        let from =
+            self.entries.partition_point(|other| other.time < entry.time - question.timespan);
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+        let most = live.start.saturating_sub(from) as f64;
+        let known = live.total.value(question.measure, entry).unwrap_or_default();
+        question.holds(Some(known + most))
+    }
+
+    /// Whether a window that holds the entry at a place, and does not end at the newest, is as asked.
+    fn around(&self, question: &Question<'_>, place: usize) -> bool {
+        let Some(own) = self.entries.get(place) else { return false };
+        let span = question.timespan;
+        let mut start = self.entries.partition_point(|other| other.time < own.time - span);
+        let mut total = Total::new(question.measure);
+        self.entries.range(start..place).for_each(|entry| total.add(entry));
+        for end in self.entries.range(place..) {
+            if end.time - span > own.time {
+                break;
+            }
+            total.add(end);
+            while let Some(first) =
+                self.entries.get(start).filter(|first| first.time < end.time - span)
+            {
+                total.remove(first);
+                start += 1;
+            }
+            if question.holds(total.value(question.measure, own)) {
+                return true;
+            }
+            if matches!(question.measure, Measure::Share) {
+                break;
+            }
+        }
+        false
+    }
+
+    /// Lets go what no window can hold any more, and what is too much.
+    fn forget(&mut self, question: &Question<'_>, lateness: i64, live: &mut Live) {
+        let newest = self.entries.back().map_or(i64::MIN, |entry| entry.time);
+        let before = newest.saturating_sub(question.timespan).saturating_sub(lateness);
+        while self.entries.front().is_some_and(|first| first.time < before) {
+            self.drop_front(live);
+        }
+        let most = match question.measure {
+            Measure::Weight(need) => (need as usize).saturating_add(SLACK).min(MOST_ENTRIES),
+            _ => MOST_ENTRIES,
+        };
+        if self.entries.len() <= most {
+            return;
+        }
+        if matches!(question.measure, Measure::Distinct | Measure::Members) {
+            self.thin(question.timespan);
+            while self.entries.len() > most / 4 * 3 {
+                self.entries.pop_front();
+            }
+            *live = self.measured(question);
+        } else {
+            self.drop_front(live);
+        }
+    }
+
+    fn drop_front(&mut self, live: &mut Live) {
+        let Some(first) = self.entries.pop_front() else { return };
+        if live.start > 0 {
+            live.start -= 1;
+        } else {
+            live.total.remove(&first);
+        }
+    }
+
+    /// Drops sightings of a value between two others that one window can hold: a flood of one value then takes
+    /// little room.
+    fn thin(&mut self, span: i64) {
+        let mut kept = vec![true; self.entries.len()];
+        // For each value the time of the last but one that stays, and the place of the last.
+        let mut known: HashMap<Sample, (Option<i64>, usize), FixedState> = HashMap::default();
+        for (at, entry) in self.entries.iter().enumerate() {
+            let Some((before, last)) = known.get_mut(&entry.sample) else {
+                known.insert(entry.sample, (None, at));
+                continue;
+            };
+            if before.is_some_and(|before| entry.time - before <= span) {
+                kept.get_mut(*last).into_iter().for_each(|kept| *kept = false);
+            } else {
+                *before = self.entries.get(*last).map(|last| last.time);
+            }
+            *last = at;
+        }
+        let mut kept = kept.into_iter();
+        self.entries.retain(|_| kept.next() == Some(true));
+    }
+
+    /// As `add`, for rules in order: entries of one time stand in the order of the rules, whichever came first.
+    fn add_ordered(
+        &mut self,
+        question: &Question<'_>,
+        lateness: i64,
+        entry: Entry,
+        rules: usize,
+    ) -> bool {
+        let order = |other: &Entry| {
+            (other.time, other.sample.member()).cmp(&(entry.time, entry.sample.member()))
+        };
+        let place = self.entries.partition_point(|other| order(other) != Ordering::Greater);
+        self.entries.insert(place, entry);
+        let span = question.timespan;
+        let from = self.entries.partition_point(|other| other.time < entry.time - span);
+        // For each rule the latest begin of a sequence up to it.
+        let mut begins: Vec<Option<i64>> = vec![None; rules];
+        let mut fired = false;
+        for (at, other) in self.entries.iter().enumerate().skip(from) {
+            if other.time - span > entry.time {
+                break;
+            }
+            let member = other.sample.member();
+            let begin = match member.checked_sub(1) {
+                None => Some(other.time),
+                Some(before) => begins.get(before).copied().flatten(),
+            };
+            if let Some(slot) = begins.get_mut(member) {
+                *slot = (*slot).max(begin);
+            }
+            if at < place {
+                continue;
+            }
+            let in_time =
+                |begin: &Option<i64>| begin.is_some_and(|begin| begin >= other.time - span);
+            #[expect(clippy::cast_precision_loss, reason = "64 rules at most")]
+            let reached = begins.iter().rposition(in_time).map_or(0, |last| last + 1) as f64;
+            fired = fired || question.holds(Some(reached));
+        }
+        // Of a run of one rule only both ends matter.
+        let member = |at: usize| self.entries.get(at).map(|entry| entry.sample.member());
+        let length = self.entries.len();
+        if place + 1 == length
+            && length > 2
+            && member(length - 1) == member(length - 2)
+            && member(length - 2) == member(length - 3)
+        {
+            self.entries.remove(length - 2);
+        }
+        let newest = self.entries.back().map_or(i64::MIN, |entry| entry.time);
+        let before = newest.saturating_sub(span).saturating_sub(lateness);
+        while self.entries.len() > MOST_ORDERED
+            || self.entries.front().is_some_and(|first| first.time < before)
+        {
+            self.entries.pop_front();
+        }
+        fired
+    }
+}
+
+impl Live {
+    /// Lets the window begin no earlier than this.
+    fn shrink(&mut self, entries: &VecDeque<Entry>, from: i64) {
+        while let Some(first) = entries.get(self.start).filter(|first| first.time < from) {
+            self.total.remove(first);
+            self.start += 1;
+        }
+    }
+}
+
+/// A measure to which entries are added, and from which they are taken.
+#[derive(Debug)]
+enum Total {
+    Weight(u64),
+    Counted(HashMap<Sample, u32, FixedState>, u64),
+    Sum(i128, u64),
+    Sorted(Vec<i128>),
+}
+
+impl Total {
+    fn new(measure: Measure) -> Self {
+        match measure {
+            Measure::Weight(_) => Self::Weight(0),
+            Measure::Distinct | Measure::Members | Measure::Ordered(_) | Measure::Share => {
+                Self::Counted(HashMap::default(), 0)
+            }
+            Measure::Sum | Measure::Average => Self::Sum(0, 0),
+            Measure::Percentile(_) => Self::Sorted(Vec::new()),
+        }
+    }
+
+    fn add(&mut self, entry: &Entry) {
+        match self {
+            Self::Weight(sum) => *sum += u64::from(entry.weight),
+            Self::Counted(counts, all) => {
+                *counts.entry(entry.sample).or_default() += 1;
+                *all += 1;
+            }
+            Self::Sum(sum, count) => {
+                *sum = sum.saturating_add(entry.sample.as_number());
+                *count += 1;
+            }
+            Self::Sorted(values) => {
+                let number = entry.sample.as_number();
+                let at = values.partition_point(|other| *other < number);
+                values.insert(at, number);
+            }
+        }
+    }
+
+    fn remove(&mut self, entry: &Entry) {
+        match self {
+            Self::Weight(sum) => *sum = sum.saturating_sub(entry.weight.into()),
+            Self::Counted(counts, all) => {
+                *all = all.saturating_sub(1);
+                if let Some(count) = counts.get_mut(&entry.sample) {
+                    *count -= 1;
+                    if *count == 0 {
+                        counts.remove(&entry.sample);
+                    }
+                }
+            }
+            Self::Sum(sum, count) => {
+                *sum = sum.saturating_sub(entry.sample.as_number());
+                *count = count.saturating_sub(1);
+            }
+            Self::Sorted(values) => {
+                let number = entry.sample.as_number();
+                let at = values.partition_point(|other| *other < number);
+                if values.get(at) == Some(&number) {
+                    values.remove(at);
+                }
+            }
+        }
+    }
+
+    /// The measure; of a share that of the given entry.
+    #[expect(clippy::cast_precision_loss, reason = "compared with numbers that people write")]
+    fn value(&self, measure: Measure, own: &Entry) -> Option<f64> {
+        Some(match self {
+            Self::Weight(sum) => *sum as f64,
+            Self::Counted(counts, all) if measure == Measure::Share => {
+                let same = counts.get(&own.sample).copied().unwrap_or_default();
+                f64::from(same) * 100.0 / (*all).max(1) as f64
+            }
+            Self::Counted(counts, _) => counts.len() as f64,
+            Self::Sum(sum, count) => {
+                let sum = *sum as f64 / 1e9;
+                if measure == Measure::Average { sum / (*count).max(1) as f64 } else { sum }
+            }
+            Self::Sorted(values) => {
+                let Measure::Percentile(percentile) = measure else { return None };
+                // The nearest rank.
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "a place"
+                )]
+                let rank = (percentile / 100.0 * values.len() as f64).ceil() as usize;
+                *values.get(rank.saturating_sub(1))? as f64 / 1e9
+            }
+        })
+    }
+}

@@ -1,0 +1,221 @@
+//! The memory in which one event is matched, kept from event to event: nothing is allocated, and what was
+//! written for another event is told by its number.
+
+use std::borrow::Cow;
+use std::sync::atomic::Ordering;
+
+use super::super::pattern::fold_into;
+use super::super::view::{SEARCHED, any_text, anywhere, passes, pseudo};
+use super::Engine;
+use super::bucket::Bucket;
+use super::tree::Tree;
+use crate::event::{Event, Value};
+
+/// Events are numbered up to here, then all is cleared.
+const LAST: u32 = u32::MAX >> 1;
+
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    event: u32,
+    /// For each question the number of the event and the answer, in the lowest bit.
+    answers: Vec<u32>,
+    slots: Vec<Slot>,
+    filled: Vec<u16>,
+    /// For each rule the event for which it was announced.
+    announced: Vec<u32>,
+    candidates: Vec<u32>,
+    folded: String,
+}
+
+/// Where the value of a rule's field stands in the event.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    event: u32,
+    /// The place of its name among those that count.
+    rank: u8,
+    at: Place,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Field(usize),
+    Pseudo(&'static str),
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self::Field(0)
+    }
+}
+
+/// What does not change while an event is matched.
+#[derive(Clone, Copy)]
+struct Run<'a> {
+    engine: &'a Engine,
+    event: &'a Event,
+}
+
+impl Scratch {
+    /// Adds the rules of a bucket that an event matches.
+    pub(super) fn run(
+        &mut self,
+        engine: &Engine,
+        bucket: &Bucket,
+        event: &Event,
+        found: &mut Vec<u32>,
+    ) {
+        self.begin(engine);
+        for (at, (name, _)) in event.fields().enumerate() {
+            for (slot, rank) in bucket.slots(name) {
+                self.fill(*slot, *rank, Place::Field(at));
+            }
+        }
+        for (name, slot, rank) in &bucket.pseudo {
+            if event.find(name).is_none() && pseudo(event, name).is_some() {
+                self.fill(*slot, *rank, Place::Pseudo(name));
+            }
+        }
+        for at in 0..self.filled.len() {
+            let Some(slot) = self.filled.get(at).copied() else { continue };
+            let Some(Some(literals)) = bucket.literals.get(usize::from(slot)) else { continue };
+            let Some(value) = self.value(event, slot) else { continue };
+            self.pass(&value, bucket, literals);
+        }
+        if let Some(literals) = &bucket.anywhere {
+            for (_, value) in event.fields() {
+                self.pass(value, bucket, literals);
+            }
+            for name in SEARCHED {
+                if let Some(value) = pseudo(event, name) {
+                    self.pass(&value, bucket, literals);
+                }
+            }
+            if let Some(raw) = event.raw() {
+                self.pass(&Value::from(raw), bucket, literals);
+            }
+        }
+        let run = Run { engine, event };
+        for at in 0..self.candidates.len() {
+            let Some(rule) = self.candidates.get(at).copied() else { continue };
+            self.attempt(run, rule, found);
+        }
+        for rule in &bucket.always {
+            self.attempt(run, *rule, found);
+        }
+    }
+
+    fn begin(&mut self, engine: &Engine) {
+        if self.event >= LAST {
+            *self = Self::default();
+        }
+        self.event += 1;
+        grow(&mut self.answers, engine.numbering.asks.len());
+        grow(&mut self.slots, engine.numbering.slots.len());
+        grow(&mut self.announced, engine.rules.len());
+        self.filled.clear();
+        self.candidates.clear();
+    }
+
+    fn fill(&mut self, slot: u16, rank: u8, at: Place) {
+        let Some(entry) = self.slots.get_mut(usize::from(slot)) else { return };
+        if entry.event != self.event {
+            self.filled.push(slot);
+        } else if entry.rank <= rank {
+            return;
+        }
+        *entry = Slot { event: self.event, rank, at };
+    }
+
+    /// The value of a rule's field, if the event has it.
+    fn value<'e>(&self, event: &'e Event, slot: u16) -> Option<Cow<'e, Value>> {
+        let entry = self.slots.get(usize::from(slot)).filter(|entry| entry.event == self.event)?;
+        match entry.at {
+            Place::Field(at) => event.value_at(at).map(Cow::Borrowed),
+            Place::Pseudo(name) => pseudo(event, name).map(Cow::Owned),
+        }
+    }
+
+    /// Passes over a value once, and keeps what was found in it.
+    fn pass(&mut self, value: &Value, bucket: &Bucket, literals: &super::literals::Literals) {
+        let mut folded = std::mem::take(&mut self.folded);
+        any_text(value, &mut |text| {
+            folded.clear();
+            fold_into(text, &mut folded);
+            literals.find(&folded, &mut |hit| self.found(bucket, hit));
+            false
+        });
+        self.folded = folded;
+    }
+
+    /// A text was found: it answers a question, and announces rules.
+    fn found(&mut self, bucket: &Bucket, hit: u32) {
+        let Some((ask, rules)) = bucket.hit(hit) else { return };
+        let yes = self.event << 1 | 1;
+        let Some(answer) = self.answers.get_mut(ask as usize).filter(|answer| **answer != yes)
+        else {
+            return;
+        };
+        *answer = yes;
+        for rule in rules {
+            if let Some(announced) = self.announced.get_mut(*rule as usize)
+                && *announced != self.event
+            {
+                *announced = self.event;
+                self.candidates.push(*rule);
+            }
+        }
+    }
+
+    fn attempt(&mut self, run: Run<'_>, at: u32, found: &mut Vec<u32>) {
+        let Some(rule) = run.engine.rules.get(at as usize) else { return };
+        rule.candidates.fetch_add(1, Ordering::Relaxed);
+        if self.holds(run, &rule.tree) {
+            found.push(at);
+        }
+    }
+
+    fn holds(&mut self, run: Run<'_>, tree: &Tree) -> bool {
+        match tree {
+            Tree::Ask(at) => self.answer(run, *at),
+            Tree::Not(inner) => !self.holds(run, inner),
+            Tree::All(parts) => parts.iter().all(|part| self.holds(run, part)),
+            Tree::Any(parts) => parts.iter().any(|part| self.holds(run, part)),
+            Tree::Of(count, parts) => {
+                parts.iter().filter(|part| self.holds(run, part)).take(*count).count() == *count
+            }
+        }
+    }
+
+    fn answer(&mut self, run: Run<'_>, at: u32) -> bool {
+        let answer = self.answers.get(at as usize).copied().unwrap_or_default();
+        if answer >> 1 == self.event {
+            return answer & 1 == 1;
+        }
+        let numbering = &run.engine.numbering;
+        let Some(ask) = numbering.asks.get(at as usize) else { return false };
+        if ask.literal.is_some() {
+            // What the pass did not find is not there.
+            return false;
+        }
+        let names = |_: &str| {
+            let slot = ask.other.and_then(|slot| numbering.slots.get(usize::from(slot)));
+            slot.map(|names| names.to_vec()).unwrap_or_default()
+        };
+        let says = match ask.slot {
+            Some(slot) => {
+                passes(&ask.test, self.value(run.event, slot).as_deref(), run.event, &names)
+            }
+            None => anywhere(&ask.test, run.event, &names),
+        };
+        if let Some(answer) = self.answers.get_mut(at as usize) {
+            *answer = self.event << 1 | u32::from(says);
+        }
+        says
+    }
+}
+
+fn grow<T: Clone + Default>(all: &mut Vec<T>, length: usize) {
+    if all.len() < length {
+        all.resize(length, T::default());
+    }
+}

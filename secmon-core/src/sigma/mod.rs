@@ -1,0 +1,151 @@
+//! Sigma rules: detections, correlations and filters of version 2.1.0, matched all at once.
+//!
+//! ```
+//! use secmon_core::{Counters, Ruleset, sigma::SigmaRules};
+//!
+//! let mut rules = SigmaRules::default();
+//! rules.load("rules/sudo.yml", r#"
+//! title: A shell as root
+//! id: 5f3c7c1e-0000-4000-8000-000000000001
+//! logsource: {product: linux, service: sudo}
+//! detection:
+//!   shell: {process.command_line|endswith: [/bin/sh, /bin/bash]}
+//!   condition: shell
+//! level: high
+//! "#);
+//! assert!(rules.problems().is_empty());
+//!
+//! let ruleset = Ruleset::builder().sigma(&rules).build()?;
+//! let line = "Nov 20 11:59:00 web-1 sudo: bob : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/bash";
+//! let now = "2026-11-20T12:00:00Z".parse()?;
+//! let mut counters = Counters::new(&ruleset);
+//! for prepared in ruleset.prepare_lines([line], now) {
+//!     counters.event("auth.log", 0, &prepared);
+//! }
+//! assert_eq!(counters.incidents()[0].title, "A shell as root");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod condition;
+mod correlation;
+mod engine;
+mod literal;
+mod matcher;
+mod modifier;
+mod moment;
+mod pattern;
+mod pipeline;
+mod plain;
+mod predicate;
+mod problem;
+mod resolve;
+mod rule;
+mod selection;
+mod source;
+mod view;
+mod yaml;
+
+use std::sync::Arc;
+
+pub use self::engine::RuleCounts;
+pub(crate) use self::matcher::Matcher;
+use self::pipeline::Pipeline;
+pub use self::problem::Problem;
+pub(crate) use self::resolve::SigmaRule;
+pub use self::rule::FilterMode;
+use self::rule::{Body, Header};
+
+/// The kind of all rules that were written in Sigma.
+pub(crate) const KIND: &str = "sigma";
+
+/// Sigma rules, filters and pipelines as they were read.
+///
+/// One bad rule never stops the others: it is among the [problems](SigmaRules::problems).
+#[derive(Clone, Debug)]
+pub struct SigmaRules {
+    documents: Vec<Document>,
+    pipelines: Vec<Pipeline>,
+    filter_mode: FilterMode,
+    problems: Vec<Problem>,
+}
+
+#[derive(Clone, Debug)]
+struct Document {
+    file: Arc<str>,
+    header: Header,
+    body: Body,
+}
+
+impl Default for SigmaRules {
+    fn default() -> Self {
+        Self {
+            documents: Vec::new(),
+            pipelines: vec![Pipeline::builtin()],
+            filter_mode: FilterMode::default(),
+            problems: Vec::new(),
+        }
+    }
+}
+
+impl SigmaRules {
+    /// Reads the rules of a file; the name is for messages. Placeholders must be known before: load
+    /// [pipelines](SigmaRules::load_pipeline) first.
+    pub fn load(&mut self, file: &str, text: &str) {
+        let name: Arc<str> = file.into();
+        let mut documents = Vec::new();
+        let read = yaml::documents(text, |node| documents.push(node));
+        for node in documents {
+            let mut warnings = Vec::new();
+            let pipelines = &self.pipelines;
+            let parsed =
+                rule::parse(&node, &|name| Pipeline::placeholder(pipelines, name), &mut warnings);
+            for warning in warnings {
+                self.problem(file, warning, true);
+            }
+            match parsed {
+                Ok((header, body)) => {
+                    self.documents.push(Document { file: Arc::clone(&name), header, body });
+                }
+                Err(wrong) => self.problem(file, wrong, false),
+            }
+        }
+        if let Err(wrong) = read {
+            self.problem(file, wrong, false);
+        }
+    }
+
+    /// Reads a pipeline: mappings of fields, conditions, and what placeholders stand for.
+    pub fn load_pipeline(&mut self, file: &str, text: &str) {
+        let mut documents = Vec::new();
+        let read = yaml::documents(text, |node| documents.push(node));
+        let parsed = read.and_then(|()| documents.iter().map(pipeline::parse).collect());
+        match parsed {
+            Ok::<Vec<_>, _>(new) => {
+                new.into_iter().for_each(|new| Pipeline::insert(&mut self.pipelines, new));
+            }
+            Err(wrong) => self.problem(file, wrong, false),
+        }
+    }
+
+    /// Says how filters are to be read that do not say it themselves (`filter: {mode: and}`).
+    pub fn set_filter_mode(&mut self, mode: FilterMode) {
+        self.filter_mode = mode;
+    }
+
+    /// What is wrong with what was loaded, and what looks as if something else was meant.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = self.problems.clone();
+        problems.extend(resolve::resolve(self).1);
+        problems
+    }
+
+    /// The rules in use.
+    pub(crate) fn resolved(&self) -> Vec<Arc<SigmaRule>> {
+        resolve::resolve(self).0
+    }
+
+    fn problem(&mut self, file: &str, wrong: problem::Wrong, is_warning: bool) {
+        let problem::Wrong { line, reason } = wrong;
+        self.problems.push(Problem { file: file.into(), line, reason, is_warning });
+    }
+}

@@ -1,0 +1,185 @@
+//! What a rule asks of one event: tests of single fields, joined by not, and, or.
+
+use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use super::moment::Part;
+use super::pattern::Pattern;
+use crate::rules::Cidr;
+
+/// A condition over the fields of an event.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Expr {
+    Test(Arc<Predicate>),
+    Not(Box<Self>),
+    All(Vec<Self>),
+    Any(Vec<Self>),
+    /// At least so many of them.
+    Of(usize, Vec<Self>),
+    /// A selection, by its name.
+    Named(Arc<str>, Box<Self>),
+}
+
+impl Expr {
+    pub(super) fn test(field: Option<&str>, test: Test) -> Self {
+        Self::Test(Arc::new(Predicate { field: field.map(Into::into), test }))
+    }
+
+    pub(super) fn not(inner: Self) -> Self {
+        Self::Not(Box::new(inner))
+    }
+
+    /// All of them; one is itself.
+    pub(super) fn all(mut parts: Vec<Self>) -> Self {
+        if parts.len() == 1 { parts.remove(0) } else { Self::All(parts) }
+    }
+
+    /// Any of them; one is itself.
+    pub(super) fn any(mut parts: Vec<Self>) -> Self {
+        if parts.len() == 1 { parts.remove(0) } else { Self::Any(parts) }
+    }
+
+    /// Shows all predicates to a visitor.
+    pub(super) fn each(&self, visit: &mut dyn FnMut(&Arc<Predicate>)) {
+        match self {
+            Self::Test(predicate) => visit(predicate),
+            Self::Not(inner) | Self::Named(_, inner) => inner.each(visit),
+            Self::All(parts) | Self::Any(parts) | Self::Of(_, parts) => {
+                parts.iter().for_each(|part| part.each(visit));
+            }
+        }
+    }
+}
+
+/// A test of the values of one field, or of all fields.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) struct Predicate {
+    /// None for keywords.
+    pub(super) field: Option<Box<str>>,
+    pub(super) test: Test,
+}
+
+/// What a value is asked.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) enum Test {
+    Text(Pattern),
+    Regex(Regex),
+    Cidr(Cidr),
+    Compare(Op, Number),
+    /// The field is null or not there.
+    Null,
+    /// The field is there, even if null or empty.
+    Exists,
+    Same(Reference),
+    Part(Part, Op, i64),
+}
+
+/// Another field that a field is compared with.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) struct Reference {
+    pub(super) field: Box<str>,
+    pub(super) starts: bool,
+    pub(super) ends: bool,
+    pub(super) is_cased: bool,
+}
+
+/// How numbers are compared.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) enum Op {
+    Eq,
+    Neq,
+    Gt,
+    Gte,
+    Lt,
+    Lte,
+}
+
+impl Op {
+    /// The operator of this name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "eq" => Self::Eq,
+            "neq" => Self::Neq,
+            "gt" => Self::Gt,
+            "gte" => Self::Gte,
+            "lt" => Self::Lt,
+            "lte" => Self::Lte,
+            _ => return None,
+        })
+    }
+
+    /// Whether two things that stand so to one another are what it says.
+    pub(super) fn holds(self, order: Ordering) -> bool {
+        match self {
+            Self::Eq => order.is_eq(),
+            Self::Neq => order.is_ne(),
+            Self::Gt => order.is_gt(),
+            Self::Gte => order.is_ge(),
+            Self::Lt => order.is_lt(),
+            Self::Lte => order.is_le(),
+        }
+    }
+}
+
+/// A number by its text, compared exactly where both are integers of 64 bits.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) struct Number(Box<str>);
+
+impl Number {
+    /// Of a text that holds one.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        text.trim().parse::<f64>().ok().filter(|number| !number.is_nan())?;
+        Some(Self(text.trim().into()))
+    }
+
+    /// How the number in a text stands to it.
+    pub(super) fn order(&self, text: &str) -> Option<Ordering> {
+        let text = text.trim();
+        if let (Ok(a), Ok(b)) = (text.parse::<i64>(), self.0.parse::<i64>()) {
+            return Some(a.cmp(&b));
+        }
+        text.parse::<f64>().ok()?.partial_cmp(&self.0.parse::<f64>().ok()?)
+    }
+}
+
+/// A regular expression, the same as another of the same text and flags.
+#[derive(Clone, Debug)]
+pub(super) struct Regex {
+    source: Arc<str>,
+    pub(super) compiled: regex::Regex,
+    /// A text that every value holds that it matches, folded.
+    pub(super) needs: Option<Box<str>>,
+}
+
+/// Bytes of a compiled expression: what repeats a thousand times a thousand is refused.
+const MOST_REGEX: usize = 4 << 20;
+
+impl Regex {
+    /// With flags such as `i`, `m` and `s`.
+    pub(super) fn new(text: &str, flags: &str) -> Result<Self, String> {
+        let source = if flags.is_empty() { text.into() } else { format!("(?{flags}){text}") };
+        let compiled = regex::RegexBuilder::new(&source).size_limit(MOST_REGEX).build();
+        let compiled = compiled.map_err(|error| {
+            let whole = error.to_string();
+            let last = whole.lines().last().unwrap_or_default().trim();
+            format!("`{text}` is no regular expression that can be used: {last}")
+        })?;
+        let needs = super::literal::needed(&source);
+        Ok(Self { source: source.into(), compiled, needs })
+    }
+}
+
+impl PartialEq for Regex {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for Regex {}
+
+impl Hash for Regex {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.source.hash(state);
+    }
+}
