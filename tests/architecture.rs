@@ -31,7 +31,7 @@ const MODULES: &[(&str, &[&str])] = &[
     // Its unit tests seal a line.
     ("seal", &["event", "hex", "json", "parse", "token"]),
     // Of `parse` only other names of fields.
-    ("sigma", &["event", "group", "hex", "parse::aliases", "rules", "window"]),
+    ("sigma", &["event", "group", "hex", "parse::aliases::ecs_name", "rules", "window"]),
     ("span", &[]),
     ("token", &[]),
     ("window", &["event", "group", "rules", "span"]),

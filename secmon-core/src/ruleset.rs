@@ -271,6 +271,11 @@ impl Prepared {
         if bad { self.event.text(fields::ERROR_MESSAGE) } else { None }
     }
 
+    /// How many signals rules gave.
+    pub fn signals(&self) -> usize {
+        self.signals.len()
+    }
+
     /// Bytes, roughly, for budgets.
     pub fn bytes(&self) -> usize {
         size_of::<Self>() + self.event.heap_bytes()
