@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use rsigma_eval::event::JsonEvent;
 use rsigma_eval::{Engine, LogSourceExtractor};
-use secmon_core::parse::Context;
+use secmon_core::parse::{Context, LineFormat};
 use secmon_core::sigma::SigmaRules;
 use secmon_core::{Counters, Ruleset};
 use secmon_http::SigmaConfig;
@@ -39,6 +39,9 @@ fn ours(ruleset: &Ruleset, text: &str) -> Vec<BTreeSet<String>> {
     for (seq, line) in (0..).zip(text.lines()) {
         let prepared = ruleset.prepare_json(line.as_bytes(), &cx);
         assert_eq!(prepared.error(), None);
+        // The way without an event says the same.
+        let signals = ruleset.signals(line.as_bytes(), LineFormat::Detect, &cx);
+        assert_eq!(signals, prepared.signals(), "line {}", seq + 1);
         let found = counters.event("test", seq, &prepared);
         all.push(found.into_iter().map(|detection| detection.rule).collect());
     }

@@ -91,8 +91,13 @@ impl Counters {
 
     /// Counts the signals of a prepared event that stands at this place of the stream.
     pub fn event(&mut self, stream: &str, seq: u64, prepared: &crate::Prepared) -> Vec<Detection> {
+        self.signals(stream, seq, prepared.signals())
+    }
+
+    /// Counts the signals of an event that stands, or would stand, at this place of the stream.
+    pub fn signals(&mut self, stream: &str, seq: u64, signals: &[Signal]) -> Vec<Detection> {
         let mut found = Vec::new();
-        for signal in &prepared.signals {
+        for signal in signals {
             found.extend(self.signal(stream, seq, signal).0);
         }
         found

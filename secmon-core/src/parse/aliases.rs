@@ -9,33 +9,55 @@ use super::time::stamp;
 use super::{Context, epoch, read_message};
 use crate::event::{Event, Level, Name, Value, fields};
 
-/// Another name for an ECS field, as common programs write it (`timestamp`, syslog-ng's `HOST`, ...).
-/// Case matters: Windows events have a `User` and a `Message` of their own.
+/// Other names for ECS fields, as common programs write them (`timestamp`, syslog-ng's `HOST`, ...). Case
+/// matters: Windows events have a `User` and a `Message` of their own.
+pub(super) const ALIASES: &[(&str, &str)] = &[
+    ("@timestamp.$date", "@timestamp"),
+    ("FACILITY", "log.syslog.facility.name"),
+    ("HOST", "host.name"),
+    ("ISODATE", "@timestamp"),
+    ("LEVEL", "log.level"),
+    ("MESSAGE", "message"),
+    ("PID", "process.pid"),
+    ("PRIORITY", "log.level"),
+    ("PROGRAM", "process.name"),
+    ("action", "event.action"),
+    ("app", "process.name"),
+    ("appname", "process.name"),
+    ("client_ip", "source.ip"),
+    ("datetime", "@timestamp"),
+    ("dest_ip", "destination.ip"),
+    ("dest_port", "destination.port"),
+    ("dst_ip", "destination.ip"),
+    ("dst_port", "destination.port"),
+    ("facility", "log.syslog.facility.name"),
+    ("host", "host.name"),
+    ("hostname", "host.name"),
+    ("ip", "source.ip"),
+    ("level", "log.level"),
+    ("msg", "message"),
+    ("outcome", "event.outcome"),
+    ("pid", "process.pid"),
+    ("procid", "process.pid"),
+    ("program", "process.name"),
+    ("remote_addr", "source.ip"),
+    ("severity", "log.level"),
+    ("src_ip", "source.ip"),
+    ("src_port", "source.port"),
+    ("status", "event.outcome"),
+    ("time", "@timestamp"),
+    ("timestamp", "@timestamp"),
+    ("timestamp.$date", "@timestamp"),
+    ("timestamp.$date.$numberLong", "@timestamp"),
+    ("ts", "@timestamp"),
+    ("user", "user.name"),
+    ("username", "user.name"),
+];
+
+/// The ECS field that an alias stands for.
 pub(crate) fn ecs_name(alias: &str) -> Option<&'static str> {
-    Some(match alias {
-        "timestamp"
-        | "ts"
-        | "time"
-        | "datetime"
-        | "ISODATE"
-        | "timestamp.$date"
-        | "timestamp.$date.$numberLong"
-        | "@timestamp.$date" => "@timestamp",
-        "ip" | "src_ip" | "client_ip" | "remote_addr" => "source.ip",
-        "src_port" => "source.port",
-        "dst_ip" | "dest_ip" => "destination.ip",
-        "dst_port" | "dest_port" => "destination.port",
-        "user" | "username" => "user.name",
-        "action" => "event.action",
-        "status" | "outcome" => "event.outcome",
-        "host" | "hostname" | "HOST" => "host.name",
-        "PROGRAM" | "program" | "app" | "appname" => "process.name",
-        "PID" | "pid" | "procid" => "process.pid",
-        "MESSAGE" | "msg" => "message",
-        "FACILITY" | "facility" => "log.syslog.facility.name",
-        "PRIORITY" | "LEVEL" | "severity" | "level" => "log.level",
-        _ => return None,
-    })
+    let at = ALIASES.binary_search_by(|(name, _)| (*name).cmp(alias)).ok()?;
+    ALIASES.get(at).map(|(_, name)| *name)
 }
 
 /// The event of flattened JSON fields.
@@ -170,4 +192,14 @@ fn note(event: &mut Event, sentence: &str) {
         None => sentence.into(),
     };
     event.set(fields::ERROR_MESSAGE, text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aliases_are_sorted() {
+        assert!(ALIASES.is_sorted_by(|(a, _), (b, _)| a < b));
+    }
 }

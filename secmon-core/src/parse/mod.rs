@@ -8,6 +8,8 @@ mod accounts;
 pub(crate) mod aliases;
 mod combined;
 mod firewall;
+#[cfg(feature = "sigma")]
+pub(crate) mod flat;
 mod json;
 mod pam;
 mod peer;

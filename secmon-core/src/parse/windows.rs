@@ -69,13 +69,10 @@ const CHANNELS: &[(&str, &str)] = &[
 /// Adds what channel, event id and event type of a Windows event say.
 pub(super) fn add_sources(event: &mut Event) {
     let text = |name: &str| event.find(name).and_then(|value| value.as_str());
-    let channel = text("Channel").or_else(|| text("winlog.channel"));
-    let Some(channel) = channel else { return };
-    let Ok(at) = CHANNELS.binary_search_by(|(name, _)| (*name).cmp(channel)) else { return };
-    let Some((_, service)) = CHANNELS.get(at) else { return };
+    let Some(channel) = text("Channel").or_else(|| text("winlog.channel")) else { return };
     let id = ["EventID", "winlog.event_id", "event.code"];
     let id = id.iter().find_map(|name| event.find(name)?.as_int());
-    let categories = id.map_or(&[][..], |id| categories(service, id, text("EventType")));
+    let Some((service, categories)) = sources(channel, id, text("EventType")) else { return };
     let own = |names: &[&'static str]| {
         Cow::Owned(names.iter().map(|name| Cow::Borrowed(*name)).collect::<Vec<_>>())
     };
@@ -84,8 +81,19 @@ pub(super) fn add_sources(event: &mut Event) {
     event.sources.extend(&sources);
 }
 
+/// The service and the categories that a channel, an event id and an event type mean.
+pub(super) fn sources(
+    channel: &str,
+    id: Option<i64>,
+    kind: Option<&str>,
+) -> Option<(&'static str, &'static [&'static str])> {
+    let at = CHANNELS.binary_search_by(|(name, _)| (*name).cmp(channel)).ok()?;
+    let (_, service) = CHANNELS.get(at)?;
+    Some((service, id.map_or(&[], |id| categories(service, id, kind))))
+}
+
 /// The categories of an event id.
-fn categories(service: &str, id: i64, kind: Option<&str>) -> &'static [&'static str] {
+fn categories(service: &'static str, id: i64, kind: Option<&str>) -> &'static [&'static str] {
     match (service, id) {
         ("sysmon", 1) | ("security", 4688) => &["process_creation"],
         ("sysmon", 2) => &["file_change"],

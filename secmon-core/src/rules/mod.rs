@@ -149,13 +149,12 @@ pub struct Signals {
 
 impl Signals {
     pub(crate) fn of(event: &Event) -> Self {
-        Self {
-            time: event.time,
-            repeats: event.repeats(),
-            rule: 0,
-            failure: None,
-            found: Vec::new(),
-        }
+        Self::at(event.time, event.repeats())
+    }
+
+    /// Of an event at this time, which was repeated so often.
+    pub(crate) fn at(time: DateTime<Utc>, repeats: u32) -> Self {
+        Self { time, repeats, rule: 0, failure: None, found: Vec::new() }
     }
 
     /// Sets the rule that pushes from now on.

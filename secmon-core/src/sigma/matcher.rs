@@ -1,15 +1,21 @@
 //! From matches to signals: what each rule and each correlation is told of an event.
 
+use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
 
 use super::correlation::Payload;
 use super::engine::{Engine, RuleCounts};
 use super::resolve::{Leaf, Resolved, SigmaRule, Where};
-use super::view::find;
+use super::line::Line;
+use super::view::Fields;
 use crate::event::{Event, Name, Value, fields};
 use crate::group::Group;
-use crate::rules::Signals;
+use crate::parse::flat::Flat;
+use crate::rules::{Signal, Signals};
 
 /// All Sigma rules of a ruleset: matches events, and tells the rules.
 #[derive(Debug)]
@@ -19,6 +25,12 @@ pub(crate) struct Matcher {
     outputs: Vec<Vec<Output>>,
     /// The rule of the engine for each rule of the ruleset, if it is a detection.
     places: HashMap<u32, usize>,
+    /// By what plain detections are grouped.
+    host: [Box<str>; 1],
+}
+
+thread_local! {
+    static FLAT: RefCell<Flat> = RefCell::default();
 }
 
 #[derive(Debug)]
@@ -73,11 +85,29 @@ impl Matcher {
         let names = |field: &str, source: &super::source::LogSource| {
             super::Pipeline::names(pipelines.as_deref().unwrap_or_default(), field, source)
         };
-        Self { engine: Engine::new(each, &names, is_routed), outputs, places }
+        let host = [fields::HOST_NAME.name().into()];
+        Self { engine: Engine::new(each, &names, is_routed), outputs, places, host }
     }
 
     /// Tells the rules what an event is to them.
     pub(crate) fn signals(&self, event: &Event, out: &mut Signals) {
+        self.tell(event, out);
+    }
+
+    /// The same for a line of JSON without its event; none if only an event tells.
+    pub(crate) fn signals_of_line(&self, line: &str, reference: DateTime<Utc>) -> Option<Vec<Signal>> {
+        FLAT.with_borrow_mut(|flat| {
+            if !flat.read(line) {
+                return None;
+            }
+            let time = flat.time(line).map_or(reference, |(_, time)| time);
+            let mut out = Signals::at(time, 1);
+            self.tell(&Line { line, flat }, &mut out);
+            Some(out.into_found())
+        })
+    }
+
+    fn tell(&self, event: &impl Fields, out: &mut Signals) {
         let mut found = Vec::new();
         self.engine.matches(event, &mut found);
         for at in found {
@@ -85,8 +115,9 @@ impl Matcher {
                 match output {
                     Output::Detection(rule) => {
                         out.for_rule(*rule);
-                        let host = Group::of(event, &[fields::HOST_NAME]);
-                        out.push(Some(host.unwrap_or_else(Group::none)));
+                        let host = event.first_of(&self.host).filter(|host| **host != Value::Null);
+                        let pair = |host: Cow<'_, Value>| (fields::HOST_NAME.into(), host.into_owned());
+                        out.push(Some(Group::from_pairs(host.map(pair).into_iter().collect())));
                     }
                     Output::Correlation(place, rule, leaf) => {
                         out.for_rule(*place);
@@ -105,7 +136,7 @@ impl Matcher {
 
 /// Pushes the signal of a match for a correlation. An event that lacks a field of a group, or the value that
 /// is counted, does not count.
-fn correlate(event: &Event, rule: &SigmaRule, leaf: usize, out: &mut Signals) {
+fn correlate(event: &impl Fields, rule: &SigmaRule, leaf: usize, out: &mut Signals) {
     let Resolved::Correlation(counting, leaves) = &rule.body else { return };
     let Some(Leaf { node, member, path, .. }) = leaves.get(leaf) else { return };
     let mut groups = Vec::with_capacity(path.len());
@@ -124,17 +155,17 @@ fn correlate(event: &Event, rule: &SigmaRule, leaf: usize, out: &mut Signals) {
     out.push_value(Some(own), payload.encode(counting.is_plain()), repeats);
 }
 
-fn group(event: &Event, place: &Where) -> Option<Group> {
+fn group(event: &impl Fields, place: &Where) -> Option<Group> {
     let pair = |(name, names): &(Box<str>, Vec<Box<str>>)| {
-        let value = find(event, names)?.into_owned();
+        let value = event.first_of(names)?.into_owned();
         (value != Value::Null).then(|| (Name::from(&**name), value))
     };
     place.group.iter().map(pair).collect::<Option<Vec<_>>>().map(Group::from_pairs)
 }
 
-fn value(event: &Event, place: &Where) -> Option<Value> {
+fn value(event: &impl Fields, place: &Where) -> Option<Value> {
     let values = place.values.iter().map(|names| {
-        let value = find(event, names)?.into_owned();
+        let value = event.first_of(names)?.into_owned();
         (value != Value::Null).then_some(value)
     });
     let mut values = values.collect::<Option<Vec<_>>>()?;

@@ -29,6 +29,7 @@
 mod condition;
 mod correlation;
 mod engine;
+mod line;
 mod literal;
 mod matcher;
 mod modifier;

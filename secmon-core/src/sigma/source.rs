@@ -1,10 +1,8 @@
 //! Log sources of rules, and whether an event is of them.
 
-use std::borrow::Cow;
-
 use super::problem::Wrong;
+use super::view::Fields;
 use super::yaml::Node;
-use crate::event::Sources;
 
 /// What a rule says about where its events come from; a dimension that it does not name is free.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
@@ -39,11 +37,17 @@ impl LogSource {
 
     /// Whether each dimension that it names is in the event's set. A set without names is unknown, and
     /// fits all.
-    pub(super) fn fits(&self, sources: &Sources) -> bool {
-        let sets = [&sources.product, &sources.category, &sources.service];
-        self.dimensions().into_iter().zip(sets).all(|(wanted, set)| match wanted {
-            Some(wanted) => set.is_empty() || set.iter().any(|name| equal(name, wanted)),
-            None => true,
+    pub(super) fn fits(&self, event: &impl Fields) -> bool {
+        let wanted = self.dimensions();
+        let mut known = [(false, false); 3];
+        event.each_source(|dimension, name| {
+            if let (Some(known), Some(wanted)) = (known.get_mut(dimension), wanted.get(dimension)) {
+                let is_it = wanted.is_some_and(|wanted| equal(name, wanted));
+                *known = (true, known.1 || is_it);
+            }
+        });
+        wanted.iter().zip(known).all(|(wanted, (is_named, is_it))| {
+            wanted.is_none() || !is_named || is_it
         })
     }
 
@@ -55,6 +59,6 @@ impl LogSource {
 }
 
 /// The second is in lower case.
-fn equal(name: &Cow<'static, str>, wanted: &str) -> bool {
+fn equal(name: &str, wanted: &str) -> bool {
     name.eq_ignore_ascii_case(wanted) || (!name.is_ascii() && name.to_lowercase() == wanted)
 }

@@ -1,10 +1,11 @@
-//! How a rule sees an event: values by name, those that are no plain fields included.
+//! How rules see an event: values by name, those that are no plain fields included.
 
 use std::borrow::Cow;
 
+use aho_corasick::packed::Searcher;
 use chrono::SecondsFormat;
 
-use super::pattern::Pattern;
+use super::pattern::{Pattern, fold_into};
 use super::predicate::{Expr, Predicate, Reference, Test};
 use crate::event::{Event, Value};
 
@@ -16,53 +17,138 @@ pub(super) const PSEUDO: &[&str] =
 /// field.
 pub(super) const SEARCHED: &[&str] = &["@timestamp", "category", "product", "service"];
 
-/// The value of what is no plain field.
-pub(super) fn pseudo(event: &Event, name: &str) -> Option<Value> {
-    let names = |names: &[Cow<'static, str>]| match names {
-        [] => None,
-        [one] => Some(Value::from(&**one)),
-        more => Some(more.iter().map(|name| Value::from(&**name)).collect::<Vec<_>>().into()),
-    };
-    match name {
-        // With the offset that it came with: parts of a date are those that were written.
-        "@timestamp" => Some(match event.offset {
-            Some(offset) => event
-                .time
-                .with_timezone(&offset)
-                .to_rfc3339_opts(SecondsFormat::AutoSi, true)
-                .into(),
-            None => event.time.to_rfc3339_opts(SecondsFormat::AutoSi, true).into(),
-        }),
-        "event.timezone" => event.offset.map(|offset| offset.to_string().into()),
-        "log.level" => Some(event.level.as_str().into()),
-        "product" => names(&event.sources.product),
-        "category" => names(&event.sources.category),
-        "service" => names(&event.sources.service),
-        _ => None,
+/// What rules are matched against.
+pub(super) trait Fields {
+    /// Shows the name of each field, with its place.
+    fn each_name(&self, visit: impl FnMut(usize, &str));
+
+    /// The value at a place.
+    fn value(&self, at: usize) -> Option<Cow<'_, Value>>;
+
+    /// Shows the texts of a value, folded: elements of lists one by one, without nulls. There is a text to
+    /// fold in.
+    fn folded(&self, at: usize, room: &mut String, visit: &mut dyn FnMut(&str));
+
+    /// Whether any field may hold one of some folded texts.
+    fn may_hold(&self, _: &Searcher) -> bool {
+        true
+    }
+
+    /// The value of what is no plain field.
+    fn pseudo(&self, name: &str) -> Option<Value>;
+
+    /// The line as it came.
+    fn raw(&self) -> Option<&str>;
+
+    /// The names of product, category and service.
+    fn each_source(&self, visit: impl FnMut(usize, &str));
+
+    /// The first of these names under which there is something.
+    fn first_of(&self, names: &[Box<str>]) -> Option<Cow<'_, Value>> {
+        names.iter().find_map(|name| {
+            let mut place = None;
+            self.each_name(|at, other| {
+                if other == &**name {
+                    place = Some(at);
+                }
+            });
+            match place {
+                Some(at) => self.value(at),
+                None => self.pseudo(name).map(Cow::Owned),
+            }
+        })
     }
 }
 
-/// The first of these names under which an event has something.
-pub(super) fn find<'a>(event: &'a Event, names: &[Box<str>]) -> Option<Cow<'a, Value>> {
-    names.iter().find_map(|name| match event.find(name) {
-        Some(value) => Some(Cow::Borrowed(value)),
-        None => pseudo(event, name).map(Cow::Owned),
-    })
+impl Fields for Event {
+    fn each_name(&self, mut visit: impl FnMut(usize, &str)) {
+        self.fields().enumerate().for_each(|(at, (name, _))| visit(at, name));
+    }
+
+    fn value(&self, at: usize) -> Option<Cow<'_, Value>> {
+        self.value_at(at).map(Cow::Borrowed)
+    }
+
+    fn folded(&self, at: usize, room: &mut String, visit: &mut dyn FnMut(&str)) {
+        if let Some(value) = self.value_at(at) {
+            each_text(value, &mut |text| visit(folded(text, room)));
+        }
+    }
+
+    fn pseudo(&self, name: &str) -> Option<Value> {
+        match name {
+            // With the offset that it came with: parts of a date are those that were written.
+            "@timestamp" => {
+                let format = SecondsFormat::AutoSi;
+                Some(match self.offset {
+                    Some(offset) => {
+                        self.time.with_timezone(&offset).to_rfc3339_opts(format, true).into()
+                    }
+                    None => self.time.to_rfc3339_opts(format, true).into(),
+                })
+            }
+            "event.timezone" => self.offset.map(|offset| offset.to_string().into()),
+            "log.level" => Some(self.level.as_str().into()),
+            "product" => names(self.sources.product.iter()),
+            "category" => names(self.sources.category.iter()),
+            "service" => names(self.sources.service.iter()),
+            _ => None,
+        }
+    }
+
+    fn raw(&self) -> Option<&str> {
+        Event::raw(self)
+    }
+
+    fn each_source(&self, mut visit: impl FnMut(usize, &str)) {
+        let sets = [&self.sources.product, &self.sources.category, &self.sources.service];
+        for (dimension, set) in sets.into_iter().enumerate() {
+            set.iter().for_each(|name| visit(dimension, name));
+        }
+    }
 }
 
-/// Shows all values to a visitor until it says yes: elements of lists one by one, without nulls.
-pub(super) fn any_text(value: &Value, test: &mut dyn FnMut(&str) -> bool) -> bool {
+/// A text, folded in this room.
+pub(super) fn folded<'a>(text: &str, room: &'a mut String) -> &'a str {
+    room.clear();
+    fold_into(text, room);
+    room
+}
+
+/// One name is a text, several are a list.
+pub(super) fn names<N: AsRef<str>>(names: impl Iterator<Item = N>) -> Option<Value> {
+    let mut names: Vec<Value> = names.map(|name| name.as_ref().into()).collect();
+    if names.len() > 1 { Some(names.into()) } else { names.pop() }
+}
+
+/// Shows the texts of a value: elements of lists one by one, without nulls.
+pub(super) fn each_text(value: &Value, visit: &mut dyn FnMut(&str)) {
     match value {
-        Value::List(values) => values.iter().any(|value| any_text(value, test)),
-        Value::Null => false,
-        Value::Text(text) => test(text),
-        Value::Decimal(text) => test(text),
-        other => test(&other.to_string()),
+        Value::List(values) => values.iter().for_each(|value| each_text(value, visit)),
+        Value::Null => {}
+        Value::Text(text) => visit(text),
+        Value::Decimal(text) => visit(text),
+        other => visit(&other.to_string()),
     }
 }
 
-/// Whether a field passes a test; by its values alone.
-pub(super) fn passes(test: &Test, value: Option<&Value>, event: &Event, names: Names<'_>) -> bool {
+/// Whether any text of a value passes.
+fn any_text(value: &Value, test: &mut dyn FnMut(&str) -> bool) -> bool {
+    let mut found = false;
+    each_text(value, &mut |text| found = found || test(text));
+    found
+}
+
+/// The names under which a field of a rule is looked for.
+pub(super) type Names<'a> = &'a dyn Fn(&str) -> Vec<Box<str>>;
+
+/// Whether the value of a field passes a test.
+pub(super) fn passes(
+    test: &Test,
+    value: Option<&Value>,
+    event: &impl Fields,
+    names: Names<'_>,
+) -> bool {
     let texts =
         |test: &mut dyn FnMut(&str) -> bool| value.is_some_and(|value| any_text(value, test));
     match test {
@@ -70,9 +156,9 @@ pub(super) fn passes(test: &Test, value: Option<&Value>, event: &Event, names: N
         Test::Exists => value.is_some(),
         Test::Text(pattern) => texts(&mut |text| pattern.matches(text)),
         Test::Regex(regex) => texts(&mut |text| regex.compiled.is_match(text)),
-        Test::Cidr(network) => {
-            texts(&mut |text| text.trim().parse().is_ok_and(|address| network.contains(address)))
-        }
+        Test::Cidr(network) => texts(&mut |text| {
+            text.trim().parse().is_ok_and(|address| network.contains(address))
+        }),
         Test::Compare(op, number) => {
             texts(&mut |text| number.order(text).is_some_and(|order| op.holds(order)))
         }
@@ -80,14 +166,11 @@ pub(super) fn passes(test: &Test, value: Option<&Value>, event: &Event, names: N
             texts(&mut |text| part.of(text).is_some_and(|part| op.holds(part.cmp(number))))
         }
         Test::Same(reference) => {
-            let Some(other) = find(event, &names(&reference.field)) else { return false };
+            let Some(other) = event.first_of(&names(&reference.field)) else { return false };
             texts(&mut |text| any_text(&other, &mut |other| is_same(reference, text, other)))
         }
     }
 }
-
-/// The names under which a field of a rule is looked for.
-pub(super) type Names<'a> = &'a dyn Fn(&str) -> Vec<Box<str>>;
 
 fn is_same(reference: &Reference, text: &str, other: &str) -> bool {
     let mut pattern = Pattern::plain(other);
@@ -118,19 +201,21 @@ pub(super) fn evaluate(expr: &Expr, event: &Event, names: Names<'_>) -> bool {
 fn asks(predicate: &Predicate, event: &Event, names: Names<'_>) -> bool {
     match &predicate.field {
         Some(field) => {
-            let value = find(event, &names(field));
-            passes(&predicate.test, value.as_deref(), event, names)
+            passes(&predicate.test, event.first_of(&names(field)).as_deref(), event, names)
         }
         None => anywhere(&predicate.test, event, names),
     }
 }
 
 /// Whether any value of the event passes, or the line as it came.
-pub(super) fn anywhere(test: &Test, event: &Event, names: Names<'_>) -> bool {
-    let mut plain = event.fields().map(|(_, value)| Cow::Borrowed(value));
-    let mut others = SEARCHED.iter().filter_map(|name| pseudo(event, name)).map(Cow::Owned);
+pub(super) fn anywhere(test: &Test, event: &impl Fields, names: Names<'_>) -> bool {
+    let mut found = false;
+    event.each_name(|at, _| {
+        found = found || passes(test, event.value(at).as_deref(), event, names);
+    });
+    let mut others = SEARCHED.iter().filter_map(|name| event.pseudo(name));
     let raw = event.raw().map(Value::from);
-    plain.any(|value| passes(test, Some(&value), event, names))
+    found
         || others.any(|value| passes(test, Some(&value), event, names))
         || raw.is_some_and(|value| passes(test, Some(&value), event, names))
 }

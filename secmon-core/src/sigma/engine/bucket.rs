@@ -18,6 +18,8 @@ pub(super) struct Bucket {
     /// Where a name of an event's field goes: fields of rules, with the place of the name among those under
     /// which they are looked for.
     names: HashMap<Box<str>, Vec<(u16, u8)>, FixedState>,
+    /// A bit for each of these names by its length and ends: most names of an event are not among them.
+    known: [u64; 16],
     /// The same for what is no plain field.
     pub(super) pseudo: Vec<(&'static str, u16, u8)>,
     /// What is looked for in each field.
@@ -73,6 +75,7 @@ impl Bucket {
         let mut bucket = Self {
             always,
             names: HashMap::default(),
+            known: [0; 16],
             pseudo: Vec::new(),
             literals: Vec::new(),
             anywhere: None,
@@ -87,6 +90,12 @@ impl Bucket {
                 if let Some(name) = PSEUDO.iter().find(|pseudo| **pseudo == &**name) {
                     bucket.pseudo.push((name, slot, place));
                 }
+            }
+        }
+        for name in bucket.names.keys() {
+            let bit = bit(name);
+            if let Some(word) = bucket.known.get_mut(bit / 64) {
+                *word |= 1 << (bit % 64);
             }
         }
         bucket.find_texts(wanted, asks, slots.len());
@@ -125,6 +134,10 @@ impl Bucket {
     /// The fields of rules that a name of an event's field is looked for by.
     #[inline]
     pub(super) fn slots(&self, name: &str) -> &[(u16, u8)] {
+        let bit = bit(name);
+        if self.known.get(bit / 64).is_none_or(|word| word >> (bit % 64) & 1 == 0) {
+            return &[];
+        }
         self.names.get(name).map_or(&[], Vec::as_slice)
     }
 
@@ -134,6 +147,15 @@ impl Bucket {
         let Hit { ask, rules } = self.hits.get(at as usize)?;
         Some((*ask, self.rules.get(rules.start as usize..rules.end as usize)?))
     }
+}
+
+#[inline]
+fn bit(name: &str) -> usize {
+    let bytes = name.as_bytes();
+    let byte = |at: usize| usize::from(bytes.get(at).copied().unwrap_or_default());
+    let length = bytes.len();
+    let ends = byte(0) * 31 + byte(length / 2) * 131 + byte(length.saturating_sub(1)) * 517;
+    (ends + length * 73) % 1024
 }
 
 fn count(length: usize) -> u32 {

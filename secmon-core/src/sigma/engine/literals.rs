@@ -7,7 +7,11 @@
 
 use std::collections::HashMap;
 
+use aho_corasick::packed::Searcher;
 use foldhash::fast::FixedState;
+
+/// So many texts are few.
+const FEW: usize = 48;
 
 /// A text to be found, folded.
 #[derive(Clone, Debug)]
@@ -33,6 +37,8 @@ pub(super) struct Literals {
     three: Windows<3>,
     two: Windows<2>,
     one: Windows<1>,
+    /// Where these are few, whether there is any of them, many bytes at a time.
+    few: Option<Searcher>,
 }
 
 impl Literals {
@@ -55,11 +61,21 @@ impl Literals {
                 length.push(literal);
             }
         }
+        let texts: Vec<&str> =
+            [&one, &two, &three, &long].into_iter().flatten().map(|one| &*one.text).collect();
+        if (1..=FEW).contains(&texts.len()) && texts.iter().all(|text| text.len() > 1) {
+            all.few = Searcher::new(texts);
+        }
         all.one = Windows::new(one);
         all.two = Windows::new(two);
         all.three = Windows::new(three);
         all.long = Windows::new(long);
         all
+    }
+
+    /// What says at once that a value holds none of the texts, where these are few and all may stand inside.
+    pub(super) fn few(&self) -> Option<&Searcher> {
+        self.few.as_ref().filter(|_| self.exact.is_empty() && self.tails.is_empty())
     }
 
     /// Tells all texts that a folded value holds, some of them more than once.
@@ -75,6 +91,11 @@ impl Literals {
             && let Some(hits) = bytes.get(at..).and_then(|tail| self.tails.get(tail))
         {
             hits.iter().copied().for_each(&mut *hit);
+        }
+        if let Some(few) = &self.few
+            && few.find(bytes).is_none()
+        {
+            return;
         }
         self.long.find(bytes, hit);
         self.three.find(bytes, hit);

@@ -16,13 +16,15 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use foldhash::fast::FixedState;
+
 use self::bucket::Bucket;
 use self::scratch::Scratch;
 use self::sources::{Index, Key};
 use self::tree::{Numbering, Tree};
 use super::predicate::Expr;
 use super::source::LogSource;
-use crate::event::Event;
+use super::view::Fields;
 
 /// Log sources for which rules are kept apart; events of others are tried by all rules, more slowly.
 const MOST_BUCKETS: usize = 256;
@@ -34,7 +36,7 @@ pub(crate) struct Engine {
     numbering: Numbering,
     /// None if events are shown to all rules, whatever their log sources.
     index: Option<Index>,
-    buckets: RwLock<HashMap<Key, Arc<Bucket>>>,
+    buckets: RwLock<HashMap<Key, Arc<Bucket>, FixedState>>,
     /// All rules, for events whose log sources have no bucket.
     all: OnceLock<Bucket>,
     is_routed: bool,
@@ -89,7 +91,7 @@ impl Engine {
     }
 
     /// Tells the rules that an event matches, in their order.
-    pub(crate) fn matches(&self, event: &Event, found: &mut Vec<u32>) {
+    pub(crate) fn matches(&self, event: &impl Fields, found: &mut Vec<u32>) {
         found.clear();
         let bucket = self.index.as_ref().and_then(|index| self.bucket(index, event));
         SCRATCH.with_borrow_mut(|scratch| match &bucket {
@@ -101,7 +103,7 @@ impl Engine {
                     let fits = |at: &u32| {
                         self.rules
                             .get(*at as usize)
-                            .is_some_and(|rule| rule.source.fits(&event.sources))
+                            .is_some_and(|rule| rule.source.fits(event))
                     };
                     found.retain(fits);
                 }
@@ -116,8 +118,8 @@ impl Engine {
     }
 
     /// The bucket for an event; none if there are too many.
-    fn bucket(&self, index: &Index, event: &Event) -> Option<Arc<Bucket>> {
-        let key = index.key(&event.sources);
+    fn bucket(&self, index: &Index, event: &impl Fields) -> Option<Arc<Bucket>> {
+        let key = index.key(event);
         let known = self.buckets.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(bucket) = known.get(&key) {
             return Some(Arc::clone(bucket));

@@ -4,12 +4,12 @@
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 
-use super::super::pattern::fold_into;
-use super::super::view::{SEARCHED, any_text, anywhere, passes, pseudo};
+use super::super::view::{Fields, anywhere, each_text, folded, passes};
 use super::Engine;
 use super::bucket::Bucket;
+use super::literals::Literals;
 use super::tree::Tree;
-use crate::event::{Event, Value};
+use crate::event::Value;
 
 /// Events are numbered up to here, then all is cleared.
 const LAST: u32 = u32::MAX >> 1;
@@ -24,7 +24,8 @@ pub(super) struct Scratch {
     /// For each rule the event for which it was announced.
     announced: Vec<u32>,
     candidates: Vec<u32>,
-    folded: String,
+    /// For texts that are folded.
+    room: String,
 }
 
 /// Where the value of a rule's field stands in the event.
@@ -49,11 +50,18 @@ impl Default for Place {
 }
 
 /// What does not change while an event is matched.
-#[derive(Clone, Copy)]
-struct Run<'a> {
+struct Run<'a, F> {
     engine: &'a Engine,
-    event: &'a Event,
+    event: &'a F,
 }
+
+impl<F> Clone for Run<'_, F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F> Copy for Run<'_, F> {}
 
 impl Scratch {
     /// Adds the rules of a bucket that an event matches.
@@ -61,37 +69,44 @@ impl Scratch {
         &mut self,
         engine: &Engine,
         bucket: &Bucket,
-        event: &Event,
+        event: &impl Fields,
         found: &mut Vec<u32>,
     ) {
         self.begin(engine);
-        for (at, (name, _)) in event.fields().enumerate() {
+        event.each_name(|at, name| {
             for (slot, rank) in bucket.slots(name) {
                 self.fill(*slot, *rank, Place::Field(at));
             }
-        }
+        });
         for (name, slot, rank) in &bucket.pseudo {
-            if event.find(name).is_none() && pseudo(event, name).is_some() {
+            // A field of this name was there before.
+            if event.pseudo(name).is_some() {
                 self.fill(*slot, *rank, Place::Pseudo(name));
             }
         }
         for at in 0..self.filled.len() {
             let Some(slot) = self.filled.get(at).copied() else { continue };
             let Some(Some(literals)) = bucket.literals.get(usize::from(slot)) else { continue };
-            let Some(value) = self.value(event, slot) else { continue };
-            self.pass(&value, bucket, literals);
+            match self.place(slot) {
+                Some(Place::Field(at)) => self.pass_field(event, at, bucket, literals),
+                Some(Place::Pseudo(name)) => {
+                    if let Some(value) = event.pseudo(name) {
+                        each_text(&value, &mut |text| self.pass(text, bucket, literals));
+                    }
+                }
+                None => {}
+            }
         }
         if let Some(literals) = &bucket.anywhere {
-            for (_, value) in event.fields() {
-                self.pass(value, bucket, literals);
+            if literals.few().is_none_or(|few| event.may_hold(few)) {
+                event.each_name(|at, _| self.pass_field(event, at, bucket, literals));
             }
-            for name in SEARCHED {
-                if let Some(value) = pseudo(event, name) {
-                    self.pass(&value, bucket, literals);
-                }
+            event.each_source(|_, name| self.pass(name, bucket, literals));
+            if let Some(time) = event.pseudo("@timestamp") {
+                each_text(&time, &mut |text| self.pass(text, bucket, literals));
             }
             if let Some(raw) = event.raw() {
-                self.pass(&Value::from(raw), bucket, literals);
+                self.pass(raw, bucket, literals);
             }
         }
         let run = Run { engine, event };
@@ -126,25 +141,33 @@ impl Scratch {
         *entry = Slot { event: self.event, rank, at };
     }
 
-    /// The value of a rule's field, if the event has it.
-    fn value<'e>(&self, event: &'e Event, slot: u16) -> Option<Cow<'e, Value>> {
+    fn place(&self, slot: u16) -> Option<Place> {
         let entry = self.slots.get(usize::from(slot)).filter(|entry| entry.event == self.event)?;
-        match entry.at {
-            Place::Field(at) => event.value_at(at).map(Cow::Borrowed),
-            Place::Pseudo(name) => pseudo(event, name).map(Cow::Owned),
+        Some(entry.at)
+    }
+
+    /// The value of a rule's field, if the event has it.
+    fn value<'e>(&self, event: &'e impl Fields, slot: u16) -> Option<Cow<'e, Value>> {
+        match self.place(slot)? {
+            Place::Field(at) => event.value(at),
+            Place::Pseudo(name) => event.pseudo(name).map(Cow::Owned),
         }
     }
 
-    /// Passes over a value once, and keeps what was found in it.
-    fn pass(&mut self, value: &Value, bucket: &Bucket, literals: &super::literals::Literals) {
-        let mut folded = std::mem::take(&mut self.folded);
-        any_text(value, &mut |text| {
-            folded.clear();
-            fold_into(text, &mut folded);
-            literals.find(&folded, &mut |hit| self.found(bucket, hit));
-            false
+    /// Passes over the texts of a field, and keeps what was found in them.
+    fn pass_field(&mut self, event: &impl Fields, at: usize, bucket: &Bucket, literals: &Literals) {
+        let mut room = std::mem::take(&mut self.room);
+        event.folded(at, &mut room, &mut |text| {
+            literals.find(text, &mut |hit| self.found(bucket, hit));
         });
-        self.folded = folded;
+        self.room = room;
+    }
+
+    /// The same for a text that is no field.
+    fn pass(&mut self, text: &str, bucket: &Bucket, literals: &Literals) {
+        let mut room = std::mem::take(&mut self.room);
+        literals.find(folded(text, &mut room), &mut |hit| self.found(bucket, hit));
+        self.room = room;
     }
 
     /// A text was found: it answers a question, and announces rules.
@@ -166,7 +189,7 @@ impl Scratch {
         }
     }
 
-    fn attempt(&mut self, run: Run<'_>, at: u32, found: &mut Vec<u32>) {
+    fn attempt(&mut self, run: Run<'_, impl Fields>, at: u32, found: &mut Vec<u32>) {
         let Some(rule) = run.engine.rules.get(at as usize) else { return };
         rule.candidates.fetch_add(1, Ordering::Relaxed);
         if self.holds(run, &rule.tree) {
@@ -174,7 +197,7 @@ impl Scratch {
         }
     }
 
-    fn holds(&mut self, run: Run<'_>, tree: &Tree) -> bool {
+    fn holds(&mut self, run: Run<'_, impl Fields>, tree: &Tree) -> bool {
         match tree {
             Tree::Ask(at) => self.answer(run, *at),
             Tree::Not(inner) => !self.holds(run, inner),
@@ -186,7 +209,7 @@ impl Scratch {
         }
     }
 
-    fn answer(&mut self, run: Run<'_>, at: u32) -> bool {
+    fn answer(&mut self, run: Run<'_, impl Fields>, at: u32) -> bool {
         let answer = self.answers.get(at as usize).copied().unwrap_or_default();
         if answer >> 1 == self.event {
             return answer & 1 == 1;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use foldhash::fast::FixedState;
 
 use super::super::source::LogSource;
-use crate::event::Sources;
+use super::super::view::Fields;
 
 /// Names of one dimension as bits, for those that rules name; the last bit says that the event names any.
 type Names = u128;
@@ -35,14 +35,13 @@ impl Index {
         index.0.iter().all(|names| names.len() < 127).then_some(index)
     }
 
-    pub(super) fn key(&self, sources: &Sources) -> Key {
+    pub(super) fn key(&self, event: &impl Fields) -> Key {
         let mut key = [0; 3];
-        let sets = [&sources.product, &sources.category, &sources.service];
-        for ((bits, names), set) in key.iter_mut().zip(&self.0).zip(sets) {
-            for name in set.iter() {
+        event.each_source(|dimension, name| {
+            if let (Some(bits), Some(names)) = (key.get_mut(dimension), self.0.get(dimension)) {
                 *bits |= NAMED | number(names, name).map_or(0, |at| 1 << at);
             }
-        }
+        });
         Key(key)
     }
 
