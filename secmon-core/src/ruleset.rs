@@ -186,12 +186,18 @@ impl Ruleset {
         self.matched(Ok(event))
     }
 
+    /// Why a rule written in Sigma matches an event, or why not; none for other rules and for correlations.
+    #[cfg(feature = "sigma")]
+    pub fn explain(&self, rule: &str, event: &Event) -> Option<crate::sigma::Explanation> {
+        self.rules().find(|one| one.id == rule)?.sigma.as_ref()?.explain(event)
+    }
+
     /// What each detection written in Sigma has cost and brought since the ruleset was made.
     #[cfg(feature = "sigma")]
     pub fn counts(&self) -> impl Iterator<Item = (&ActiveRule, crate::sigma::RuleCounts)> {
-        (0..).zip(self.rules()).filter_map(|(at, rule)| {
-            Some((rule, self.0.sigma.as_ref()?.counts(at)?))
-        })
+        (0..)
+            .zip(self.rules())
+            .filter_map(|(at, rule)| Some((rule, self.0.sigma.as_ref()?.counts(at)?)))
     }
 
     /// What a line is to the rules, for who keeps no events: the signals that [`Ruleset::prepare_bytes`] gives.

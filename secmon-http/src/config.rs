@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secmon_core::parse::Zone;
 use secmon_core::seal::Retention;
+use secmon_core::sigma::Problem;
 use secmon_core::{Ruleset, parse_span};
 use secmon_store::Store;
 use serde::Deserialize;
@@ -335,22 +336,24 @@ impl Config {
     /// # Errors
     /// A sentence that names the rule and the field.
     pub fn ruleset(&self) -> Result<Ruleset, String> {
-        self.rule_builder()?.build().map_err(|error| error.to_string())
+        let mut warn = |problem: &Problem| tracing::warn!("{problem}");
+        self.rule_builder(&mut warn)?.build().map_err(|error| error.to_string())
     }
 
-    /// As [`Config::ruleset`], to be changed further.
+    /// As [`Config::ruleset`], to be changed further; what is wrong with Sigma rules is shown to a visitor.
     ///
     /// # Errors
     /// A sentence that names the rule and the field.
-    pub fn rule_builder(&self) -> Result<secmon_core::Builder, String> {
+    pub fn rule_builder(
+        &self,
+        warn: &mut dyn FnMut(&Problem),
+    ) -> Result<secmon_core::Builder, String> {
         let mut builder = Ruleset::builder();
         if self.builtin {
             builder = builder.builtin();
         }
         let sigma = self.sigma.load()?;
-        for problem in sigma.problems() {
-            tracing::warn!("{problem}");
-        }
+        sigma.problems().iter().for_each(warn);
         builder = builder.sigma(&sigma);
         for (id, rule) in &self.rules {
             if !rule.enabled {

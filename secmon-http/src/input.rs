@@ -9,6 +9,7 @@ use flate2::bufread::MultiGzDecoder;
 use secmon_core::Prepared;
 use secmon_core::Ruleset;
 use secmon_core::parse::{Context, LineFormat};
+use secmon_core::rules::Signal;
 use sha2::{Digest as _, Sha256};
 
 /// Lines up to this length are parsed; of longer ones only the head, the length and the hash are kept.
@@ -38,6 +39,14 @@ impl Line<'_> {
             Self::Oversized { head, length, sha256 } => {
                 ruleset.prepare_oversized(head, *length, *sha256, cx)
             }
+        }
+    }
+
+    /// What the line is to the rules, for who keeps no events.
+    pub fn signals(&self, ruleset: &Ruleset, format: LineFormat, cx: &Context) -> Vec<Signal> {
+        match self {
+            Self::Whole(bytes) => ruleset.signals(bytes, format, cx),
+            Self::Oversized { .. } => self.prepare(ruleset, format, cx).signals().to_vec(),
         }
     }
 }

@@ -119,7 +119,8 @@ impl Flat {
         (self.has_process, self.has_message) = (false, false);
         let line = line.trim_end_matches(['\r', '\n', '\0']);
         // One pass finds control characters, which no string may hold.
-        if line.len() > MOST_BYTES || line.bytes().fold(false, |found, byte| found | (byte < 0x20)) {
+        if line.len() > MOST_BYTES || line.bytes().fold(false, |found, byte| found | (byte < 0x20))
+        {
             return false;
         }
         let mut reader = Reader { line, bytes: line.as_bytes(), at: 0, flat: self };
@@ -161,7 +162,8 @@ impl Flat {
 
     /// Puts line and arena in lower case, in memory that is there already.
     fn fold(&mut self, line: &str) {
-        let (mut first, mut second) = self.spare.take().or_else(|| self.lower.take()).unwrap_or_default();
+        let (mut first, mut second) =
+            self.spare.take().or_else(|| self.lower.take()).unwrap_or_default();
         if !line.is_ascii() || !self.arena.is_ascii() {
             self.spare = Some((first, second));
             return;
@@ -331,7 +333,8 @@ impl Reader<'_> {
         let text = self.flat.text(self.line, name);
         // A name that stands twice is said in the event.
         if self.flat.fields.len() >= MOST_FIELDS
-            || (is_set(&self.flat.seen, hash) && self.flat.names(self.line).any(|other| other == text))
+            || (is_set(&self.flat.seen, hash)
+                && self.flat.names(self.line).any(|other| other == text))
         {
             return None;
         }
@@ -494,5 +497,6 @@ fn canonical(stamp: &str) -> Option<DateTime<Utc>> {
     };
     let time = DateTime::parse_from_rfc3339(stamp).ok().filter(|_| is_clock && has_decimals)?;
     // Others are moved, and leap seconds are written in another way.
-    ((1970..2200).contains(&time.year()) && time.nanosecond() < 1_000_000_000).then(|| time.to_utc())
+    ((1970..2200).contains(&time.year()) && time.nanosecond() < 1_000_000_000)
+        .then(|| time.to_utc())
 }

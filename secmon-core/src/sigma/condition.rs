@@ -23,7 +23,14 @@ pub(super) fn parse(text: &str, line: usize, names: &[String]) -> Result<Conditi
     match reader.peek() {
         None => Ok(condition),
         Some("|") => Err(reader.wrong("`|` in a condition was replaced by correlation rules")),
-        Some(token) => Err(reader.wrong(&format!("`{token}` was not expected here"))),
+        Some(token) => Err(reader.wrong(&unexpected(token))),
+    }
+}
+
+fn unexpected(token: &str) -> String {
+    match token {
+        "AND" | "OR" | "NOT" => format!("`{token}` must be written in lower case"),
+        _ => format!("`{token}` was not expected here"),
     }
 }
 
@@ -118,8 +125,7 @@ impl<'a> Reader<'a> {
             return Ok(Condition::Selection(at));
         }
         Err(self.wrong(&match token {
-            "AND" | "OR" | "NOT" => format!("`{token}` must be written in lower case"),
-            "and" | "or" | "not" | ")" | "|" => format!("`{token}` was not expected here"),
+            "AND" | "OR" | "NOT" | "and" | "or" | "not" | ")" | "|" => unexpected(token),
             name => format!("there is no selection `{name}`"),
         }))
     }

@@ -23,7 +23,9 @@ impl Line<'_> {
                 None => visit(folded(self.flat.text(self.line, part), room)),
             },
             // There may be an E in it.
-            Raw::Number(from, to) => visit(folded(self.line.get(from..to).unwrap_or_default(), room)),
+            Raw::Number(from, to) => {
+                visit(folded(self.line.get(from..to).unwrap_or_default(), room))
+            }
             Raw::Bool(value) => visit(if value { "true" } else { "false" }),
             Raw::Null => {}
             Raw::List(from, to) => {

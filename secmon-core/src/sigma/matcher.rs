@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 
 use super::correlation::Payload;
 use super::engine::{Engine, RuleCounts};
-use super::resolve::{Leaf, Resolved, SigmaRule, Where};
 use super::line::Line;
+use super::resolve::{Leaf, Resolved, SigmaRule, Where};
 use super::view::Fields;
 use crate::event::{Event, Name, Value, fields};
 use crate::group::Group;
@@ -95,7 +95,11 @@ impl Matcher {
     }
 
     /// The same for a line of JSON without its event; none if only an event tells.
-    pub(crate) fn signals_of_line(&self, line: &str, reference: DateTime<Utc>) -> Option<Vec<Signal>> {
+    pub(crate) fn signals_of_line(
+        &self,
+        line: &str,
+        reference: DateTime<Utc>,
+    ) -> Option<Vec<Signal>> {
         FLAT.with_borrow_mut(|flat| {
             if !flat.read(line) {
                 return None;
@@ -116,7 +120,8 @@ impl Matcher {
                     Output::Detection(rule) => {
                         out.for_rule(*rule);
                         let host = event.first_of(&self.host).filter(|host| **host != Value::Null);
-                        let pair = |host: Cow<'_, Value>| (fields::HOST_NAME.into(), host.into_owned());
+                        let pair =
+                            |host: Cow<'_, Value>| (fields::HOST_NAME.into(), host.into_owned());
                         out.push(Some(Group::from_pairs(host.map(pair).into_iter().collect())));
                     }
                     Output::Correlation(place, rule, leaf) => {

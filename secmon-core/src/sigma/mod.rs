@@ -29,6 +29,7 @@
 mod condition;
 mod correlation;
 mod engine;
+mod explain;
 mod line;
 mod literal;
 mod matcher;
@@ -49,6 +50,7 @@ mod yaml;
 use std::sync::Arc;
 
 pub use self::engine::RuleCounts;
+pub use self::explain::{Explanation, Step};
 pub(crate) use self::matcher::Matcher;
 use self::pipeline::Pipeline;
 pub use self::problem::Problem;
@@ -75,6 +77,17 @@ struct Document {
     file: Arc<str>,
     header: Header,
     body: Body,
+}
+
+/// A rule with fields that no parser and no mapping gives.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Unmapped {
+    /// The name of the file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The fields.
+    pub fields: Vec<String>,
 }
 
 impl Default for SigmaRules {
@@ -138,6 +151,12 @@ impl SigmaRules {
         let mut problems = self.problems.clone();
         problems.extend(resolve::resolve(self).1);
         problems
+    }
+
+    /// The rules with fields that no parser and no mapping gives: they match only events that come with these
+    /// very names.
+    pub fn unmapped(&self) -> Vec<Unmapped> {
+        self.resolved().iter().filter_map(|rule| rule.unmapped()).collect()
     }
 
     /// The rules in use.

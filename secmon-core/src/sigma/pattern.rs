@@ -111,6 +111,26 @@ impl Pattern {
         self
     }
 
+    pub(super) fn is_cased(&self) -> bool {
+        self.is_cased
+    }
+
+    /// It as rules write it.
+    pub(super) fn text(&self) -> String {
+        let mut out = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Char(char @ ('*' | '?')) => out.extend(['\\', *char]),
+                Part::Char(char) => out.push(*char),
+                Part::One => out.push('?'),
+                Part::Any => out.push('*'),
+                Part::Dash => out.push('-'),
+            }
+        }
+        out
+    }
+
+    /// Lets case matter.
     pub(super) fn cased(mut self) -> Self {
         self.is_cased = true;
         self

@@ -1,6 +1,6 @@
 //! From documents to rules in use: filters joined, references of correlations followed, ids given.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -12,8 +12,9 @@ use super::predicate::Expr;
 use super::problem::Problem;
 use super::rule::{Body, Filter, FilterMode};
 use super::source::LogSource;
-use super::{Document, SigmaRules};
-use crate::event::Level;
+use super::view::PSEUDO;
+use super::{Document, SigmaRules, Unmapped};
+use crate::event::{Field, Level};
 use crate::rules::{About, AnyRule, erase_with};
 
 /// Correlations of correlations.
@@ -32,6 +33,8 @@ pub(crate) struct SigmaRule {
     pub(crate) line: usize,
     /// SHA-256 over what it says, filters included.
     pub(crate) hash: [u8; 32],
+    /// Keys that the specification does not know.
+    pub(crate) custom: BTreeMap<String, serde_json::Value>,
     /// Whether only correlations are told.
     pub(crate) is_silent: bool,
     pub(super) body: Resolved,
@@ -77,11 +80,34 @@ impl SigmaRule {
     /// The same as a rule of a ruleset.
     pub(crate) fn erased(&self) -> AnyRule {
         let hash = crate::hex(&self.hash);
-        let settings = serde_json::json!({"file": *self.file, "line": self.line, "sha256": hash});
+        let settings = serde_json::json!({
+            "file": *self.file,
+            "line": self.line,
+            "sha256": hash,
+            "custom": self.custom,
+        });
         match &self.body {
             Resolved::Detection(..) => erase_with(Arc::new(Plain(self.level)), settings),
             Resolved::Correlation(counting, _) => erase_with(Arc::clone(counting), settings),
         }
+    }
+
+    /// Its fields that no parser and no mapping gives, if there are any.
+    pub(super) fn unmapped(&self) -> Option<Unmapped> {
+        let Resolved::Detection(_, expr) = &self.body else { return None };
+        let mut fields = BTreeSet::new();
+        expr.each(&mut |predicate| {
+            let Some(field) = predicate.field.as_deref() else { return };
+            let is_known =
+                |name: &Box<str>| Field::known(name).is_some() || PSEUDO.contains(&&**name);
+            let names = self.names(field);
+            if names.len() == 1 && !names.iter().any(is_known) {
+                fields.insert(field.to_owned());
+            }
+        });
+        let fields: Vec<String> = fields.into_iter().collect();
+        let (file, line) = (self.file.to_string(), self.line);
+        (!fields.is_empty()).then_some(Unmapped { file, line, fields })
     }
 
     /// The names under which a field of the rule is looked for in events.
@@ -261,6 +287,7 @@ impl<'a> Resolver<'a> {
                 file: Arc::clone(&document.file),
                 line: header.line,
                 hash: hash.finalize().into(),
+                custom: header.custom.clone(),
                 is_silent: self.silent.contains(&at),
                 body,
                 pipelines: Arc::clone(&self.pipelines),

@@ -46,9 +46,10 @@ impl LogSource {
                 *known = (true, known.1 || is_it);
             }
         });
-        wanted.iter().zip(known).all(|(wanted, (is_named, is_it))| {
-            wanted.is_none() || !is_named || is_it
-        })
+        wanted
+            .iter()
+            .zip(known)
+            .all(|(wanted, (is_named, is_it))| wanted.is_none() || !is_named || is_it)
     }
 
     /// Whether a rule of another log source is within this one.

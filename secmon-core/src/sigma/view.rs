@@ -156,9 +156,9 @@ pub(super) fn passes(
         Test::Exists => value.is_some(),
         Test::Text(pattern) => texts(&mut |text| pattern.matches(text)),
         Test::Regex(regex) => texts(&mut |text| regex.compiled.is_match(text)),
-        Test::Cidr(network) => texts(&mut |text| {
-            text.trim().parse().is_ok_and(|address| network.contains(address))
-        }),
+        Test::Cidr(network) => {
+            texts(&mut |text| text.trim().parse().is_ok_and(|address| network.contains(address)))
+        }
         Test::Compare(op, number) => {
             texts(&mut |text| number.order(text).is_some_and(|order| op.holds(order)))
         }

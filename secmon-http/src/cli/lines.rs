@@ -8,8 +8,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use secmon_core::Prepared;
 use secmon_core::Ruleset;
 use secmon_core::parse::{Context, LineFormat, Zone};
+use secmon_core::rules::Signal;
 use secmon_http::clock::now;
-use secmon_http::input::Lines;
+use secmon_http::input::{Line, Lines};
 
 use super::Failure;
 
@@ -48,7 +49,31 @@ impl LineArgs {
         file: &str,
         skip: u64,
         ruleset: &Ruleset,
-        mut visit: impl FnMut(u64, Prepared) -> Result<(), Failure>,
+        visit: impl FnMut(u64, Prepared) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        self.read(file, skip, |line, format, cx| line.prepare(ruleset, format, cx), visit)
+    }
+
+    /// Gives what every line of the files is to the rules to a visitor.
+    pub(super) fn each_signals(
+        &self,
+        files: &[String],
+        ruleset: &Ruleset,
+        mut visit: impl FnMut(&[Signal]) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        for file in files {
+            let signals = |line: &Line<'_>, format, cx: &Context| line.signals(ruleset, format, cx);
+            self.read(file, 0, signals, |_, signals| visit(&signals))?;
+        }
+        Ok(())
+    }
+
+    fn read<R>(
+        &self,
+        file: &str,
+        skip: u64,
+        read: impl Fn(&Line<'_>, LineFormat, &Context) -> R,
+        mut visit: impl FnMut(u64, R) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let format = self.line_format()?;
         let mut lines = Lines::open(file)?;
@@ -66,9 +91,9 @@ impl LineArgs {
             if number <= skip {
                 continue;
             }
-            let prepared = line.prepare(ruleset, format, &cx);
+            let read = read(&line, format, &cx);
             let position = lines.position();
-            visit(position, prepared)?;
+            visit(position, read)?;
             if number % 4_096 == 0 {
                 bar.set_position(position);
             }

@@ -18,6 +18,7 @@ commands! {
     probe::Probe,
     proof::Proof,
     prune::Prune,
+    rules::Rules,
     scan::Scan,
     serve::Serve,
     token::Token,
@@ -89,10 +90,16 @@ impl WriterArgs {
         let config = secmon_http::Config::load(self.config.as_deref())?;
         config.prepare(&store)?;
         let now = secmon_http::clock::now();
-        let mut writer = store.writer_in(&config.cluster, &self.label, config.ruleset()?, now)?;
+        let mut writer =
+            store.writer_in(&config.cluster, &self.label, rule_builder(&config)?.build()?, now)?;
         writer.set_retention(config.retention.retention());
         Ok(writer)
     }
+}
+
+/// The rules that a configuration names; what is wrong with Sigma rules is said.
+fn rule_builder(config: &secmon_http::Config) -> Result<secmon_core::Builder, Failure> {
+    Ok(config.rule_builder(&mut |problem| output::say(problem))?)
 }
 
 /// Ends the writer of a command, and says what the operator should know.

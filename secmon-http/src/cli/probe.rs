@@ -33,7 +33,7 @@ impl Run for Probe {
         let event = round(&mut probes, &host_name(), now());
         if let Some(url) = &self.store {
             let config = Config::load(None)?;
-            let ruleset = config.ruleset()?;
+            let ruleset = super::rule_builder(&config)?.build()?;
             let store = secmon_store::Store::open(url)?;
             let mut writer = store.writer_in(&config.cluster, "probe", ruleset.clone(), now())?;
             writer.write(vec![ruleset.prepare_event(event)], now())?;

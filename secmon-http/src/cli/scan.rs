@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, ValueEnum};
-use secmon_core::{Counters, Detection, Group, Incident, Level, Prepared, Ruleset};
+use secmon_core::rules::Signal;
+use secmon_core::{Counters, Detection, Group, Incident, Level, Ruleset};
 use secmon_http::Config;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -108,8 +109,8 @@ impl Run for Scan {
         let mut out = stdout();
         let mut table = Table::new(["TIME", "LEVEL", "RULE", "GROUP", "LINE"]);
         let started = Instant::now();
-        let mut visit = |prepared: Prepared| {
-            let found = counters.event("scan", stats.events, &prepared);
+        let mut visit = |signals: &[Signal]| {
+            let found = counters.signals("scan", stats.events, signals);
             stats.events += 1;
             stats.detections += found.len() as u64;
             if self.what == What::Detections {
@@ -121,7 +122,7 @@ impl Run for Scan {
         };
         match &self.store {
             Some(url) => stored(url, self.since, &ruleset, &mut visit)?,
-            None => self.lines.each(&self.files, &ruleset, visit)?,
+            None => self.lines.each_signals(&self.files, &ruleset, visit)?,
         }
         stats.seconds = started.elapsed().as_secs_f64();
         let incidents = counters.incidents();
@@ -154,7 +155,7 @@ impl Scan {
         config.builtin &= !self.no_builtin;
         config.sigma.rules.extend_from_slice(&self.rules);
         config.sigma.pipelines.extend_from_slice(&self.pipeline);
-        let mut builder = config.rule_builder()?;
+        let mut builder = super::rule_builder(&config)?;
         if self.unrouted {
             builder = builder.unrouted();
         }
@@ -163,11 +164,11 @@ impl Scan {
 }
 
 /// Gives the stored events to a visitor, stream by stream in the order in which they were sealed.
-fn stored(
+pub(super) fn stored(
     url: &str,
     since: Option<DateTime<Utc>>,
     ruleset: &Ruleset,
-    visit: &mut dyn FnMut(Prepared) -> Result<(), Failure>,
+    visit: &mut dyn FnMut(&[Signal]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let store = secmon_store::Store::open_existing(url)?;
     for stream in store.streams()? {
@@ -175,14 +176,14 @@ fn stored(
         while let Some((next, events)) = store.events(&stream, from, since)? {
             from = next;
             for event in events {
-                visit(ruleset.prepare_event(event))?;
+                visit(ruleset.prepare_event(event).signals())?;
             }
         }
     }
     Ok(())
 }
 
-fn rfc3339(time: DateTime<Utc>) -> String {
+pub(super) fn rfc3339(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 

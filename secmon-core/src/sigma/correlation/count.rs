@@ -193,13 +193,16 @@ impl Rule for Counting {
                 lanes.add(&node.question(), LATENESS, Entry { time, sample, weight })
             });
             match node.parent {
-                _ if !fired => break,
-                Some(parent) => (at, member) = parent,
+                Some(parent) if fired => (at, member) = parent,
+                Some(_) => break,
                 None => {
+                    // What counts is what happened to the outermost.
                     if is_chained {
                         out.count_as(1);
                     }
-                    out.push(signal, self.level);
+                    if fired {
+                        out.push(signal, self.level);
+                    }
                     return;
                 }
             }

@@ -101,9 +101,7 @@ impl Engine {
                 scratch.run(self, all, event, found);
                 if self.is_routed {
                     let fits = |at: &u32| {
-                        self.rules
-                            .get(*at as usize)
-                            .is_some_and(|rule| rule.source.fits(event))
+                        self.rules.get(*at as usize).is_some_and(|rule| rule.source.fits(event))
                     };
                     found.retain(fits);
                 }
