@@ -6,6 +6,7 @@ mod stores;
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use secmon_core::parse::{Context, LineFormat};
+use secmon_core::sigma::SigmaRules;
 use secmon_core::{Counters, Incident, Prepared, Ruleset};
 use secmon_store::{IncidentQuery, RecordQuery, Store};
 use serde_json::Value;
@@ -211,6 +212,47 @@ fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 300, ..Default::default() }
 }
 
+/// Detections, and correlations of each type over them.
+const SIGMA: &str = r"
+title: failed
+id: s_failed
+name: s_failed
+logsource: {product: linux}
+detection: {s: {event.action: ssh_login, event.outcome: failure}, condition: s}
+---
+title: accepted
+id: s_accepted
+name: s_accepted
+logsource: {product: linux}
+detection: {s: {event.outcome: success}, k: [publickey, sudo], condition: s or k}
+---
+title: blocked
+id: s_blocked
+logsource: {}
+detection: {s: {event.action: connection_blocked}, condition: s}
+---
+{title: s_count, id: s_count, correlation: {type: event_count, rules: [s_failed], group-by: [source.ip], timespan: 10m, condition: {gte: 4}}}
+---
+{title: s_users, id: s_users, correlation: {type: value_count, rules: [s_failed], group-by: [host.name], timespan: 5m, condition: {field: source.ip, gte: 3}}}
+---
+{title: s_ports, id: s_ports, correlation: {type: value_count, rules: [s_blocked], timespan: 2m, condition: {field: destination.port, gt: 4}}}
+---
+{title: s_sum, id: s_sum, correlation: {type: value_sum, rules: [s_blocked], group-by: [source.ip], timespan: 2m, condition: {field: destination.port, gte: 60}}}
+---
+{title: s_both, id: s_both, correlation: {type: temporal, rules: [s_failed, s_accepted], group-by: [host.name], timespan: 90s}}
+---
+{title: s_order, id: s_order, correlation: {type: temporal_ordered, rules: [s_failed, s_accepted], group-by: [host.name], timespan: 90s}}
+---
+{title: s_chain, id: s_chain, correlation: {type: temporal_ordered, rules: [s_count, s_accepted], group-by: [host.name], timespan: 20m}}
+";
+
+fn sigma() -> SigmaRules {
+    let mut rules = SigmaRules::default();
+    rules.load("properties.yml", SIGMA);
+    assert_eq!(rules.problems(), []);
+    rules
+}
+
 /// All rules, sharper than usual so that short inputs make them fire.
 fn sharp() -> Ruleset {
     let settings = |kind: &str| match kind {
@@ -233,6 +275,7 @@ fn sharp() -> Ruleset {
     .into_iter()
     .try_fold(Ruleset::builder(), |rules, kind| rules.settings(kind, kind, settings(kind)))
     .unwrap()
+    .sigma(&sigma())
     .build()
     .unwrap()
 }
@@ -334,6 +377,23 @@ fn port_scan_finds_the_same_in_lines_that_come_within_a_minute_out_of_order() {
     proptest!(config(300), |((sorted, shuffled) in disordered(13..15))| {
         prop_assert_eq!(scanned(&rules, &shuffled, "port_scan"), scanned(&rules, &sorted, "port_scan"));
     });
+}
+
+#[test]
+fn correlations_find_the_same_in_lines_that_come_within_a_minute_out_of_order() {
+    let rules = Ruleset::builder().sigma(&sigma()).build().unwrap();
+    let all = ["s_count", "s_users", "s_ports", "s_sum", "s_both", "s_order"];
+    let fired = std::cell::RefCell::new(std::collections::BTreeSet::new());
+    proptest!(config(300), |((sorted, shuffled) in disordered(0..15))| {
+        for rule in all {
+            let found = scanned(&rules, &sorted, rule);
+            prop_assert_eq!(&scanned(&rules, &shuffled, rule), &found, "{}", rule);
+            if !found.is_empty() {
+                fired.borrow_mut().insert(rule);
+            }
+        }
+    });
+    assert_eq!(fired.borrow().len(), all.len(), "{fired:?}");
 }
 
 #[test]

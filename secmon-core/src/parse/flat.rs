@@ -119,8 +119,7 @@ impl Flat {
         (self.has_process, self.has_message) = (false, false);
         let line = line.trim_end_matches(['\r', '\n', '\0']);
         // One pass finds control characters, which no string may hold.
-        if line.len() > MOST_BYTES || line.bytes().fold(false, |found, byte| found | (byte < 0x20))
-        {
+        if line.len() > MOST_BYTES || line.bytes().min().is_some_and(|least| least < 0x20) {
             return false;
         }
         let mut reader = Reader { line, bytes: line.as_bytes(), at: 0, flat: self };
@@ -201,7 +200,9 @@ impl Flat {
         }
         if let Some((service, categories)) = self.windows {
             visit(0, "windows");
-            categories.iter().for_each(|category| visit(1, category));
+            for category in categories {
+                visit(1, category);
+            }
             visit(2, service);
         }
     }

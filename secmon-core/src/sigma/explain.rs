@@ -62,7 +62,9 @@ fn walk(expr: &Expr, event: &Event, names: Names<'_>, depth: usize, steps: &mut 
         Expr::Of(count, parts) => (format!("{count} of"), parts),
     };
     steps.push(Step { depth, asks, found: None, holds: evaluate(expr, event, names) });
-    inner.iter().for_each(|part| walk(part, event, names, depth + 1, steps));
+    for part in inner {
+        walk(part, event, names, depth + 1, steps);
+    }
 }
 
 /// A value, cut where it is long.

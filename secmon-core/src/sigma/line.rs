@@ -24,7 +24,7 @@ impl Line<'_> {
             },
             // There may be an E in it.
             Raw::Number(from, to) => {
-                visit(folded(self.line.get(from..to).unwrap_or_default(), room))
+                visit(folded(self.line.get(from..to).unwrap_or_default(), room));
             }
             Raw::Bool(value) => visit(if value { "true" } else { "false" }),
             Raw::Null => {}

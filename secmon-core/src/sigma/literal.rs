@@ -57,7 +57,7 @@ fn one_fold(hir: &Hir) -> Option<char> {
     let mut chars =
         class.iter().take(4).flat_map(|range| (range.start()..=range.end()).take(4)).map(fold);
     let first = chars.next()?;
-    let whole = class.iter().map(|range| range.len()).sum::<usize>() <= 4;
+    let whole = class.iter().map(regex_syntax::hir::ClassUnicodeRange::len).sum::<usize>() <= 4;
     (whole && chars.all(|char| char == first)).then_some(first)
 }
 

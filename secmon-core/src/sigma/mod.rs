@@ -135,7 +135,9 @@ impl SigmaRules {
         let parsed = read.and_then(|()| documents.iter().map(pipeline::parse).collect());
         match parsed {
             Ok::<Vec<_>, _>(new) => {
-                new.into_iter().for_each(|new| Pipeline::insert(&mut self.pipelines, new));
+                for new in new {
+                    Pipeline::insert(&mut self.pipelines, new);
+                }
             }
             Err(wrong) => self.problem(file, wrong, false),
         }

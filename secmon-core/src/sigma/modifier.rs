@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::moment::Part;
 use super::pattern::Pattern;
 use super::predicate::{Expr, Number, Op, Reference, Regex, Test};
+use super::selection::Placeholders;
 use super::yaml::{Kind, Node};
 
 /// What a modifier does to the values and to how they are compared.
@@ -13,10 +14,16 @@ type Apply = fn(&mut Item, &str) -> Result<(), String>;
 
 /// A modifier is one function and one line here.
 const MODIFIERS: &[(&str, Apply)] = &[
-    ("all", |item, _| set(&mut item.is_all)),
+    ("all", |item, _| {
+        item.is_all = true;
+        Ok(())
+    }),
     ("base64", |item, _| item.encode(|bytes| vec![STANDARD.encode(bytes)])),
     ("base64offset", |item, _| item.encode(base64_offsets)),
-    ("cased", |item, _| set(&mut item.is_cased)),
+    ("cased", |item, _| {
+        item.is_cased = true;
+        Ok(())
+    }),
     ("cidr", |item, _| item.switch(Mode::Cidr)),
     ("contains", |item, _| item.open(true, true)),
     ("day", part),
@@ -34,7 +41,10 @@ const MODIFIERS: &[(&str, Apply)] = &[
     ("m", flag),
     ("minute", part),
     ("month", part),
-    ("neq", |item, _| set(&mut item.is_not)),
+    ("neq", |item, _| {
+        item.is_not = true;
+        Ok(())
+    }),
     ("re", |item, _| item.switch(Mode::Regex(String::new(), Edges::default()))),
     ("s", flag),
     ("startswith", |item, _| item.open(false, true)),
@@ -93,7 +103,7 @@ pub(super) fn compile(
     field: Option<&str>,
     modifiers: &[&str],
     values: &[Node],
-    placeholders: &dyn Fn(&str) -> Option<Vec<String>>,
+    placeholders: Placeholders<'_>,
     warnings: &mut Vec<String>,
 ) -> Result<Expr, String> {
     let expands = modifiers.contains(&"expand");
@@ -127,10 +137,7 @@ pub(super) fn compile(
 }
 
 /// The values of a scalar; more than one where a placeholder stands for several.
-fn read(
-    node: &Node,
-    placeholders: Option<&dyn Fn(&str) -> Option<Vec<String>>>,
-) -> Result<Vec<Val>, String> {
+fn read(node: &Node, placeholders: Option<Placeholders<'_>>) -> Result<Vec<Val>, String> {
     Ok(match (&node.kind, placeholders) {
         (Kind::Text(text), Some(placeholders)) => {
             expand(text, placeholders)?.into_iter().map(Val::Raw).collect()
@@ -146,10 +153,7 @@ fn read(
 }
 
 /// All texts that one with placeholders (`%name%`) stands for; `\%` is a plain percent.
-fn expand(
-    text: &str,
-    placeholders: &dyn Fn(&str) -> Option<Vec<String>>,
-) -> Result<Vec<String>, String> {
+fn expand(text: &str, placeholders: Placeholders<'_>) -> Result<Vec<String>, String> {
     /// More than this one value does not stand for.
     const MOST: usize = 10_000;
     let mut all = vec![String::new()];
@@ -158,7 +162,9 @@ fn expand(
         let (before, behind) =
             (rest.get(..at).unwrap_or_default(), rest.get(at + 1..).unwrap_or_default());
         if let Some(before) = before.strip_suffix('\\') {
-            all.iter_mut().for_each(|one| one.extend([before, "%"]));
+            for one in &mut all {
+                one.extend([before, "%"]);
+            }
             rest = behind;
             continue;
         }
@@ -175,7 +181,9 @@ fn expand(
         all = all.iter().flat_map(joined).collect();
         rest = behind;
     }
-    all.iter_mut().for_each(|one| one.push_str(rest));
+    for one in &mut all {
+        one.push_str(rest);
+    }
     Ok(all)
 }
 
@@ -361,11 +369,6 @@ fn characters(bytes: Vec<u8>) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| {
         "encoded like this it is no text; put `base64` or `base64offset` behind".into()
     })
-}
-
-fn set(flag: &mut bool) -> Result<(), String> {
-    *flag = true;
-    Ok(())
 }
 
 fn flag(item: &mut Item, name: &str) -> Result<(), String> {

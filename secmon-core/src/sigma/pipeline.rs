@@ -14,10 +14,13 @@ use crate::parse::aliases::ecs_name;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pipeline {
     priority: i64,
-    mappings: Vec<(Vec<LogSource>, BTreeMap<String, Vec<String>>)>,
+    mappings: Vec<(Vec<LogSource>, Mapping)>,
     conditions: Vec<(Vec<LogSource>, Expr)>,
     placeholders: BTreeMap<String, Vec<String>>,
 }
+
+/// Where each field of rules stands in events.
+type Mapping = BTreeMap<String, Vec<String>>;
 
 /// The mapping from Sigma's taxonomy to ECS.
 const BUILTIN: &str = include_str!("fields.yml");

@@ -46,7 +46,9 @@ impl Expr {
             Self::Test(predicate) => visit(predicate),
             Self::Not(inner) | Self::Named(_, inner) => inner.each(visit),
             Self::All(parts) | Self::Any(parts) | Self::Of(_, parts) => {
-                parts.iter().for_each(|part| part.each(visit));
+                for part in parts {
+                    part.each(visit);
+                }
             }
         }
     }

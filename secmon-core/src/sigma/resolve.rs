@@ -98,10 +98,9 @@ impl SigmaRule {
         let mut fields = BTreeSet::new();
         expr.each(&mut |predicate| {
             let Some(field) = predicate.field.as_deref() else { return };
-            let is_known =
-                |name: &Box<str>| Field::known(name).is_some() || PSEUDO.contains(&&**name);
+            let is_known = |name: &str| Field::known(name).is_some() || PSEUDO.contains(&name);
             let names = self.names(field);
-            if names.len() == 1 && !names.iter().any(is_known) {
+            if names.len() == 1 && !names.iter().any(|name| is_known(name)) {
                 fields.insert(field.to_owned());
             }
         });
@@ -167,9 +166,12 @@ impl<'a> Resolver<'a> {
         for (at, document) in self.rules.documents.iter().enumerate() {
             let header = &document.header;
             let own = header.id.clone().or_else(|| header.name.clone());
-            let id = own.unwrap_or_else(|| match taken.contains_key(&*document.file) {
-                true => format!("{}:{}", document.file, header.line),
-                false => document.file.to_string(),
+            let id = own.unwrap_or_else(|| {
+                if taken.contains_key(&*document.file) {
+                    format!("{}:{}", document.file, header.line)
+                } else {
+                    document.file.to_string()
+                }
             });
             if let Some(first) = taken.get(&id) {
                 let first = format!("{}:{}", first.file, first.header.line);
@@ -213,7 +215,7 @@ impl<'a> Resolver<'a> {
                         match self.by_reference.get(reference.as_str()) {
                             Some(at) => targets.push(*at),
                             None => {
-                                self.say(document, format!("there is no rule `{reference}`"), true)
+                                self.say(document, format!("there is no rule `{reference}`"), true);
                             }
                         }
                     }
@@ -364,7 +366,7 @@ impl<'a> Resolver<'a> {
             };
             match rules.documents.get(target).map(|document| &document.body) {
                 Some(Body::Correlation(_)) => {
-                    self.follow(target, Some((node, member)), around, chain)?
+                    self.follow(target, Some((node, member)), around, chain)?;
                 }
                 Some(Body::Detection(..)) => {
                     let rule = self.make(target, around)?;

@@ -156,16 +156,13 @@ impl Builder {
             self.weigh(node.size(), node.line)?;
             self.anchors.insert(anchor, node.clone());
         }
-        match self.open.last_mut() {
-            Some(open) => {
-                open.items.push(node);
-                Ok(None)
-            }
-            None => {
-                self.anchors.clear();
-                self.count = 0;
-                Ok(Some(node))
-            }
+        if let Some(open) = self.open.last_mut() {
+            open.items.push(node);
+            Ok(None)
+        } else {
+            self.anchors.clear();
+            self.count = 0;
+            Ok(Some(node))
         }
     }
 }

@@ -37,7 +37,7 @@ enum Action {
     },
     /// What is wrong with Sigma rules, by file and line; exits with 1 if a rule was refused
     ///
-    /// Example: secmon rules check rules/ my_rule.yml
+    /// Example: secmon rules check rules/ extra.yml
     Check {
         /// Files, and folders of .yml files
         #[arg(required = true, value_name = "PATH")]
@@ -48,12 +48,11 @@ enum Action {
     },
     /// What a rule would find: incidents a day, its groups, and what a filter would hide
     ///
-    /// Example: secmon rules test my_rule.yml --store sqlite://secmon.db --since 2026-11-01T00:00:00Z
+    /// Example: secmon rules test rule.yml events.jsonl
     Test(Test),
     /// Why a rule matches an event, or why not
     ///
-    /// The event is the first line of a file, JSON or a log line. Example: secmon rules explain my_rule.yml
-    /// event.json
+    /// The event is the first line of a file, JSON or a log line. Example: secmon rules explain rule.yml event.json
     Explain {
         /// A file of one rule, or the id of a rule in use
         #[arg(value_name = "RULE")]

@@ -257,7 +257,7 @@ fn hash(window: u32) -> u32 {
 /// Letters, dots and separators are in every value; digits and signs are rarer.
 fn commonness(window: u32) -> u32 {
     let common = |byte: &u8| matches!(byte, b'a'..=b'z' | b' ' | b'.' | b'\\' | b'/');
-    u32::from(window.to_le_bytes().iter().all(|byte| common(byte)))
+    u32::from(window.to_le_bytes().iter().all(common))
 }
 
 #[cfg(test)]

@@ -94,9 +94,10 @@ impl Engine {
     pub(crate) fn matches(&self, event: &impl Fields, found: &mut Vec<u32>) {
         found.clear();
         let bucket = self.index.as_ref().and_then(|index| self.bucket(index, event));
-        SCRATCH.with_borrow_mut(|scratch| match &bucket {
-            Some(bucket) => scratch.run(self, bucket, event, found),
-            None => {
+        SCRATCH.with_borrow_mut(|scratch| {
+            if let Some(bucket) = &bucket {
+                scratch.run(self, bucket, event, found);
+            } else {
                 let all = self.all.get_or_init(|| self.compile(|_| true));
                 scratch.run(self, all, event, found);
                 if self.is_routed {
