@@ -231,11 +231,11 @@ id: s_blocked
 logsource: {}
 detection: {s: {event.action: connection_blocked}, condition: s}
 ---
-{title: s_count, id: s_count, correlation: {type: event_count, rules: [s_failed], group-by: [source.ip], timespan: 10m, condition: {gte: 4}}}
+{title: s_count, id: s_count, correlation: {type: event_count, rules: [s_failed], group-by: [source.ip], timespan: 20m, condition: {gte: 3}}}
 ---
 {title: s_users, id: s_users, correlation: {type: value_count, rules: [s_failed], group-by: [host.name], timespan: 5m, condition: {field: source.ip, gte: 3}}}
 ---
-{title: s_ports, id: s_ports, correlation: {type: value_count, rules: [s_blocked], timespan: 2m, condition: {field: destination.port, gt: 4}}}
+{title: s_ports, id: s_ports, correlation: {type: value_count, rules: [s_blocked], timespan: 4m, condition: {field: destination.port, gt: 3}}}
 ---
 {title: s_sum, id: s_sum, correlation: {type: value_sum, rules: [s_blocked], group-by: [source.ip], timespan: 2m, condition: {field: destination.port, gte: 60}}}
 ---

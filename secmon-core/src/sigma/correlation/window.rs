@@ -4,7 +4,6 @@
 //! out of order is put in its place, and the windows around it are measured afresh: so the order of arrival
 //! does not matter within the lateness.
 
-use std::cmp::Ordering;
 use std::collections::{HashMap, VecDeque};
 
 use foldhash::fast::FixedState;
@@ -15,7 +14,7 @@ use crate::window::Heap;
 
 /// Entries that one window holds at most; then those that cannot matter go, and then the oldest.
 const MOST_ENTRIES: usize = 1 << 18;
-/// The same where each signal walks over them.
+/// The same where one signal out of order walks over them.
 const MOST_ORDERED: usize = 4_096;
 /// Kept beyond what the condition needs, so that signals out of order find their place.
 const SLACK: usize = 64;
@@ -134,6 +133,9 @@ struct Window {
     /// The window that ends at the newest entry; computed again after a restart.
     #[serde(skip)]
     live: Option<Live>,
+    /// The same for rules in order.
+    #[serde(skip)]
+    begins: Option<Begins>,
 }
 
 #[derive(Debug)]
@@ -291,47 +293,33 @@ impl Window {
         entry: Entry,
         rules: usize,
     ) -> bool {
-        let order = |other: &Entry| {
-            (other.time, other.sample.member()).cmp(&(entry.time, entry.sample.member()))
-        };
-        let place = self.entries.partition_point(|other| order(other) != Ordering::Greater);
-        self.entries.insert(place, entry);
+        let key = |entry: &Entry| (entry.time, entry.sample.member());
+        let place = self.entries.partition_point(|other| key(other) <= key(&entry));
         let span = question.timespan;
-        let from = self.entries.partition_point(|other| other.time < entry.time - span);
-        // For each rule the latest begin of a sequence up to it.
-        let mut begins: Vec<Option<i64>> = vec![None; rules];
-        let mut fired = false;
-        for (at, other) in self.entries.iter().enumerate().skip(from) {
-            if other.time - span > entry.time {
-                break;
-            }
-            let member = other.sample.member();
-            let begin = match member.checked_sub(1) {
-                None => Some(other.time),
-                Some(before) => begins.get(before).copied().flatten(),
-            };
-            if let Some(slot) = begins.get_mut(member) {
-                *slot = (*slot).max(begin);
-            }
-            if at < place {
-                continue;
-            }
-            let in_time =
-                |begin: &Option<i64>| begin.is_some_and(|begin| begin >= other.time - span);
-            #[expect(clippy::cast_precision_loss, reason = "64 rules at most")]
-            let reached = begins.iter().rposition(in_time).map_or(0, |last| last + 1) as f64;
-            fired = fired || question.holds(Some(reached));
-        }
-        // Of a run of one rule only both ends matter.
-        let member = |at: usize| self.entries.get(at).map(|entry| entry.sample.member());
-        let length = self.entries.len();
-        if place + 1 == length
-            && length > 2
-            && member(length - 1) == member(length - 2)
-            && member(length - 2) == member(length - 3)
-        {
-            self.entries.remove(length - 2);
-        }
+        let fired = if place == self.entries.len() {
+            let mut begins = self.begins.take().unwrap_or_else(|| {
+                let mut begins = Begins(vec![None; rules]);
+                self.entries.iter().for_each(|other| begins.add(other));
+                begins
+            });
+            begins.add(&entry);
+            let reached = begins.reached(entry.time - span);
+            self.begins = Some(begins);
+            self.entries.push_back(entry);
+            question.holds(Some(reached))
+        } else {
+            self.begins = None;
+            self.entries.insert(place, entry);
+            let from = self.entries.partition_point(|other| other.time < entry.time - span);
+            let mut begins = Begins(vec![None; rules]);
+            self.entries.range(from..place).for_each(|other| begins.add(other));
+            let behind =
+                self.entries.range(place..).take_while(|other| other.time - span <= entry.time);
+            behind.fold(false, |fired, other| {
+                begins.add(other);
+                fired || question.holds(Some(begins.reached(other.time - span)))
+            })
+        };
         let newest = self.entries.back().map_or(i64::MIN, |entry| entry.time);
         let before = newest.saturating_sub(span).saturating_sub(lateness);
         while self.entries.len() > MOST_ORDERED
@@ -340,6 +328,30 @@ impl Window {
             self.entries.pop_front();
         }
         fired
+    }
+}
+
+/// For each rule the latest begin of a sequence of all rules up to it.
+#[derive(Debug)]
+struct Begins(Vec<Option<i64>>);
+
+impl Begins {
+    fn add(&mut self, entry: &Entry) {
+        let member = entry.sample.member();
+        let begin = match member.checked_sub(1) {
+            None => Some(entry.time),
+            Some(before) => self.0.get(before).copied().flatten(),
+        };
+        if let Some(slot) = self.0.get_mut(member) {
+            *slot = (*slot).max(begin);
+        }
+    }
+
+    /// How many rules were reached by a sequence that began no earlier than this.
+    #[expect(clippy::cast_precision_loss, reason = "64 rules at most")]
+    fn reached(&self, from: i64) -> f64 {
+        let in_time = |begin: &Option<i64>| begin.is_some_and(|begin| begin >= from);
+        self.0.iter().rposition(in_time).map_or(0, |last| last + 1) as f64
     }
 }
 
