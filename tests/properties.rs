@@ -243,7 +243,7 @@ detection: {s: {event.action: connection_blocked}, condition: s}
 ---
 {title: s_order, id: s_order, correlation: {type: temporal_ordered, rules: [s_failed, s_accepted], group-by: [host.name], timespan: 90s}}
 ---
-{title: s_chain, id: s_chain, correlation: {type: temporal_ordered, rules: [s_count, s_accepted], group-by: [host.name], timespan: 20m}}
+{title: s_chain, id: s_chain, correlation: {type: temporal_ordered, rules: [s_count, s_accepted], group-by: [host.name], timespan: 20m, generate: true}}
 ";
 
 fn sigma() -> SigmaRules {
