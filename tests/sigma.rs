@@ -1,5 +1,6 @@
 //! Sigma 2.1.0 feature by feature: what the text of the specification says, and pySigma where it is silent.
 
+use proptest::prelude::*;
 use secmon_core::parse::{Context, LineFormat};
 use secmon_core::sigma::{FilterMode, SigmaRules};
 use secmon_core::{Counters, Ruleset};
@@ -687,5 +688,71 @@ fn wrong_correlations_are_refused() {
     ] {
         let said = refused(&correlation(inner));
         assert!(said.contains(why), "{inner}: {said}");
+    }
+}
+
+/// A selection over the fields f, g and all, with any modifiers of text.
+fn selections() -> impl Strategy<Value = String> {
+    let modifiers = prop_oneof![
+        Just(""),
+        Just("|contains"),
+        Just("|startswith"),
+        Just("|endswith"),
+        Just("|cased"),
+        Just("|contains|all"),
+        Just("|contains|cased"),
+        Just("|neq"),
+        Just("|re|i"),
+        Just("|windash|contains"),
+        Just("|base64offset|contains"),
+        Just("|exists"),
+        Just("|fieldref"),
+        Just("|gt"),
+    ];
+    let item = ("[fg]", modifiers, proptest::collection::vec("[abA*?1-]{1,4}", 1..4));
+    let items = proptest::collection::vec(item, 1..4);
+    items.prop_map(|items| {
+        let each = items.iter().enumerate().map(|(at, (field, modifier, values))| {
+            let values = match *modifier {
+                "|exists" => "true".into(),
+                "|fieldref" => "g".into(),
+                "|gt" => "1".into(),
+                "|re|i" => format!("'{}'", values[0].replace(['*', '?'], ".")),
+                "|base64offset|contains" => format!("'{}'", values[0].replace(['*', '?'], "x")),
+                _ => format!("['{}']", values.join("', '")),
+            };
+            format!("  - {{{field}{modifier}: {values}, n{at}: null}}\n")
+        });
+        each.collect()
+    })
+}
+
+fn events() -> impl Strategy<Value = String> {
+    let value = prop_oneof![
+        "[abA1 /-]{0,8}".prop_map(|text| format!("\"{text}\"")),
+        (0..20_i64).prop_map(|number| number.to_string()),
+        Just("null".to_owned()),
+        Just("[\"ab\",\"\u{c4}a\",1,null]".to_owned()),
+        Just("\"\\u0061\\\\b\"".to_owned()),
+    ];
+    (value.clone(), value, any::<bool>()).prop_map(|(f, g, both)| match both {
+        true => format!(r#"{{"f":{f},"g":{g}}}"#),
+        false => format!(r#"{{"x":{{"y":{g}}},"f":{f}}}"#),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() })]
+
+    /// `matches` holds the matcher, the way without an event and the plain evaluation against each other.
+    #[test]
+    fn all_ways_of_matching_say_the_same(
+        a in selections(), b in selections(), keyword in "[ab1]{1,3}", pick in 0..6_usize, events in proptest::collection::vec(events(), 1..6),
+    ) {
+        let condition = ["a", "not a", "a and not b", "1 of them", "k and a", "2 of them"][pick];
+        let detection = format!("a:\n{a}b:\n{b}k: ['{keyword}']\ncondition: {condition}");
+        for event in events {
+            matches(&detection, &event);
+        }
     }
 }

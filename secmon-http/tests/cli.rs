@@ -51,6 +51,7 @@ fn every_subcommand_explains_itself_with_an_example() {
         "serve",
         "parse",
         "scan",
+        "rules",
         "verify",
         "ingest",
         "probe",
@@ -302,4 +303,95 @@ fn an_export_and_a_proof_are_verified_without_the_store() {
     assert_eq!(run(&["verify"]).status.code(), Some(0));
     let pruned = run(&["prune", "--label", "ingest"]);
     assert!(stderr(&pruned).contains("0 records are gone"), "{}", stderr(&pruned));
+}
+
+const SIGMA: &str = "title: Shell through sudo
+id: a1
+logsource: {product: linux, service: sudo}
+detection:
+  shell: {process.command_line|endswith: [/bin/sh, /bin/bash]}
+  condition: shell
+level: high
+---
+title: Bad
+id: a2
+logsource: {}
+detection:
+  s: {f|nope: x}
+  condition: s
+";
+
+#[test]
+fn sigma_rules_are_checked_tried_explained_and_scanned_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::fs::create_dir(at.join("rules")).unwrap();
+    std::fs::write(at.join("rules/sudo.yml"), SIGMA).unwrap();
+    std::fs::write(at.join("rules/readme.txt"), "no rule").unwrap();
+    let line =
+        "Nov 20 11:59:00 web-1 sudo: bob : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/bash\n";
+    std::fs::write(at.join("auth.log"), line).unwrap();
+    std::fs::write(at.join("secmon.toml"), "builtin = false\n[sigma]\nrules = [\"rules\"]\n")
+        .unwrap();
+
+    let check = secmon(at, &["rules", "check", "rules"]);
+    assert_eq!(check.status.code(), Some(1), "{}", stderr(&check));
+    assert!(
+        stdout(&check).contains("rules/sudo.yml:13: error: `f|nope`: there is no modifier `nope`")
+    );
+    assert!(stderr(&check).contains("1 rule(s) can be used, 1 error(s)"));
+    assert_eq!(secmon(at, &["rules", "check", "nothing"]).status.code(), Some(2));
+
+    // One bad rule stops nothing, and is said.
+    let list = secmon(at, &["rules", "list", "--output", "jsonl"]);
+    assert!(stderr(&list).contains("rules/sudo.yml:13: error"));
+    assert_eq!(objects(&list).len(), 1);
+    assert_eq!(objects(&list)[0]["id"], "a1");
+
+    let scan = secmon(at, &["scan", "--output", "jsonl", "auth.log"]);
+    assert_eq!(scan.status.code(), Some(1), "{}", stderr(&scan));
+    assert_eq!(objects(&scan)[0]["rule"], "a1");
+    assert_eq!(objects(&scan)[0]["group"]["host.name"], "web-1");
+    let windows = r#"{"process.command_line":"/bin/sh","product":"windows"}"#;
+    let scanned = |arguments: &[&str]| {
+        let arguments = [
+            &[
+                "scan",
+                "--output",
+                "jsonl",
+                "--config",
+                "/dev/null",
+                "--no-builtin",
+                "--rules",
+                "rules",
+            ],
+            arguments,
+            &["-"],
+        ];
+        objects(&secmon_with(at, &arguments.concat(), windows.as_bytes())).len()
+    };
+    assert_eq!((scanned(&[]), scanned(&["--unrouted"])), (0, 1));
+
+    let test = secmon(at, &["rules", "test", "a1", "auth.log"]);
+    assert_eq!(test.status.code(), Some(1), "{}", stderr(&test));
+    assert!(stdout(&test).contains("1 event(s), 1 detection(s), 1 incident(s)"));
+    std::fs::write(
+        at.join("filter.yml"),
+        "title: f\nlogsource: {product: linux}\nfilter: {rules: [a1], s: {user.name: bob}, condition: s}\n",
+    )
+    .unwrap();
+    let test = secmon(at, &["rules", "test", "a1", "auth.log", "--filter", "filter.yml"]);
+    assert!(
+        stdout(&test).contains("the filter hides 1 detection(s), 1 incident(s)"),
+        "{}",
+        stdout(&test)
+    );
+
+    let explain = secmon(at, &["rules", "explain", "rules/sudo.yml", "auth.log"]);
+    assert_eq!(explain.status.code(), Some(0), "{}", stderr(&explain));
+    assert!(stdout(&explain).contains("a1 matches: Shell through sudo"));
+    assert!(
+        stdout(&explain)
+            .contains("\u{2717} process.command_line is like \"*/bin/sh\"   [/bin/bash]")
+    );
 }

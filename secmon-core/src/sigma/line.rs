@@ -3,16 +3,19 @@
 use std::borrow::Cow;
 
 use aho_corasick::packed::Searcher;
+use chrono::{DateTime, Utc};
 
 use super::view::{Fields, folded, names};
-use crate::event::Value;
+use crate::event::{Value, rfc3339};
 use crate::parse::flat::{Flat, Raw};
 
 /// An object that was read from a line.
 #[derive(Clone, Copy)]
 pub(super) struct Line<'a> {
-    pub(super) line: &'a str,
+    pub(super) text: &'a str,
     pub(super) flat: &'a Flat,
+    /// The time of receipt, for objects without a time.
+    pub(super) reference: DateTime<Utc>,
 }
 
 impl Line<'_> {
@@ -20,11 +23,11 @@ impl Line<'_> {
         match raw {
             Raw::Text(part) => match self.flat.lower(part) {
                 Some(lower) => visit(lower),
-                None => visit(folded(self.flat.text(self.line, part), room)),
+                None => visit(folded(self.flat.text(self.text, part), room)),
             },
             // There may be an E in it.
             Raw::Number(from, to) => {
-                visit(folded(self.line.get(from..to).unwrap_or_default(), room));
+                visit(folded(self.text.get(from..to).unwrap_or_default(), room));
             }
             Raw::Bool(value) => visit(if value { "true" } else { "false" }),
             Raw::Null => {}
@@ -38,9 +41,9 @@ impl Line<'_> {
 
     fn owned(&self, raw: Raw) -> Value {
         match raw {
-            Raw::Text(part) => self.flat.text(self.line, part).into(),
+            Raw::Text(part) => self.flat.text(self.text, part).into(),
             Raw::Number(from, to) => {
-                let text = self.line.get(from..to).unwrap_or_default();
+                let text = self.text.get(from..to).unwrap_or_default();
                 text.parse().map_or_else(|_| Value::Decimal(text.into()), Value::Int)
             }
             Raw::Bool(value) => value.into(),
@@ -55,7 +58,7 @@ impl Line<'_> {
 
 impl Fields for Line<'_> {
     fn each_name(&self, mut visit: impl FnMut(usize, &str)) {
-        self.flat.names(self.line).enumerate().for_each(|(at, name)| visit(at, name));
+        self.flat.names(self.text).enumerate().for_each(|(at, name)| visit(at, name));
     }
 
     fn value(&self, at: usize) -> Option<Cow<'_, Value>> {
@@ -76,7 +79,7 @@ impl Fields for Line<'_> {
     fn pseudo(&self, name: &str) -> Option<Value> {
         let source = |dimension: usize| {
             let mut all = Vec::new();
-            self.flat.each_source(self.line, |other, name| {
+            self.flat.each_source(self.text, |other, name| {
                 if other == dimension && !all.iter().any(|known| known == name) {
                     all.push(name.to_owned());
                 }
@@ -84,7 +87,10 @@ impl Fields for Line<'_> {
             names(all.iter())
         };
         match name {
-            "@timestamp" => self.flat.time(self.line).map(|(stamp, _)| stamp.into()),
+            "@timestamp" => Some(match self.flat.time(self.text) {
+                Some((stamp, _)) => stamp.into(),
+                None => rfc3339(self.reference).into(),
+            }),
             "log.level" => Some("informational".into()),
             "product" => source(0),
             "category" => source(1),
@@ -98,6 +104,6 @@ impl Fields for Line<'_> {
     }
 
     fn each_source(&self, visit: impl FnMut(usize, &str)) {
-        self.flat.each_source(self.line, visit);
+        self.flat.each_source(self.text, visit);
     }
 }

@@ -106,7 +106,7 @@ impl Matcher {
             }
             let time = flat.time(line).map_or(reference, |(_, time)| time);
             let mut out = Signals::at(time, 1);
-            self.tell(&Line { line, flat }, &mut out);
+            self.tell(&Line { text: line, flat, reference }, &mut out);
             Some(out.into_found())
         })
     }

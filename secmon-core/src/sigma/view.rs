@@ -13,9 +13,9 @@ use crate::event::{Event, Value};
 pub(super) const PSEUDO: &[&str] =
     &["@timestamp", "category", "event.timezone", "log.level", "product", "service"];
 
-/// Where keywords are looked for besides fields. Not in the level, a word of ours: the source's stands in a
-/// field.
-pub(super) const SEARCHED: &[&str] = &["@timestamp", "category", "product", "service"];
+/// Where keywords are looked for besides fields. Not in the level, a word of ours, and not in the time, which
+/// may be that of receipt.
+pub(super) const SEARCHED: &[&str] = &["category", "product", "service"];
 
 /// What rules are matched against.
 pub(super) trait Fields {

@@ -102,9 +102,6 @@ impl Scratch {
                 event.each_name(|at, _| self.pass_field(event, at, bucket, literals));
             }
             event.each_source(|_, name| self.pass(name, bucket, literals));
-            if let Some(time) = event.pseudo("@timestamp") {
-                each_text(&time, &mut |text| self.pass(text, bucket, literals));
-            }
             if let Some(raw) = event.raw() {
                 self.pass(raw, bucket, literals);
             }
