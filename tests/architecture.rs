@@ -30,8 +30,20 @@ const MODULES: &[(&str, &[&str])] = &[
     ("ruleset", &["event", "json", "parse", "rules", "seal", "sigma"]),
     // Its unit tests seal a line.
     ("seal", &["event", "hex", "json", "parse", "token"]),
-    // Of `parse` only other names of fields.
-    ("sigma", &["event", "group", "hex", "parse::aliases::ecs_name", "rules", "window"]),
+    // Of `parse` only other names of fields, and JSON without an event.
+    (
+        "sigma",
+        &[
+            "event",
+            "group",
+            "hex",
+            "parse::aliases::ecs_name",
+            "parse::flat",
+            "parse::flat::Flat",
+            "rules",
+            "window",
+        ],
+    ),
     ("span", &[]),
     ("token", &[]),
     ("window", &["event", "group", "rules", "span"]),

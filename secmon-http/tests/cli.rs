@@ -348,7 +348,7 @@ fn sigma_rules_are_checked_tried_explained_and_scanned_for() {
     assert_eq!(objects(&list).len(), 1);
     assert_eq!(objects(&list)[0]["id"], "a1");
 
-    let scan = secmon(at, &["scan", "--output", "jsonl", "auth.log"]);
+    let scan = secmon(at, &["scan", "--config", "secmon.toml", "--output", "jsonl", "auth.log"]);
     assert_eq!(scan.status.code(), Some(1), "{}", stderr(&scan));
     assert_eq!(objects(&scan)[0]["rule"], "a1");
     assert_eq!(objects(&scan)[0]["group"]["host.name"], "web-1");
