@@ -107,6 +107,8 @@ fn modifiers_of_text() {
     probe("f|contains|neq: a", &[r#"{"f":"b"}"#], &[r#"{"f":"ba"}"#]);
     probe("f|exists: true", &[r#"{"f":1}"#, r#"{"f":null}"#, r#"{"f":""}"#], &[r#"{"g":1}"#]);
     probe("f|exists: false", &[r#"{"g":1}"#], &[r#"{"f":null}"#, r#"{"f":""}"#]);
+    probe("f|exists: true", &[r#"{"f":{"g":1}}"#, r#"{"f":[]}"#], &[r#"{"fg":{"f":1}}"#]);
+    probe("f: null", &[r#"{"fg":1}"#], &[r#"{"f":{"g":1}}"#]);
 }
 
 #[test]

@@ -233,9 +233,10 @@ impl Counters {
         all
     }
 
-    /// How many groups were dropped because of budgets.
+    /// How many incidents and counts were dropped because of budgets.
     pub fn evicted(&self) -> u64 {
-        self.rules.iter().map(|running| running.tallies.evicted()).sum()
+        let each = self.rules.iter();
+        each.map(|running| running.tallies.evicted() + running.counter.evicted()).sum()
     }
 
     /// Forgets that an incident is open, because somebody closed it.

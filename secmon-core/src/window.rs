@@ -155,6 +155,11 @@ impl DistinctWindows {
     pub fn expire(&mut self, now: DateTime<Utc>, idle: Duration) {
         self.groups.expire(now, idle);
     }
+
+    /// How many groups were dropped to stay within the budget.
+    pub fn evicted(&self) -> u64 {
+        self.groups.evicted
+    }
 }
 
 /// The greatest number of distinct values of a window that holds the entry at a place, up to `need`.

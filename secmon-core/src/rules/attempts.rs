@@ -61,6 +61,11 @@ pub struct Attempts {
 }
 
 impl Attempts {
+    /// How many groups were dropped to stay within the budget.
+    pub(super) fn evicted(&self) -> u64 {
+        self.windows.evicted()
+    }
+
     /// Adds an attempt; says the greatest count of any window that holds it, up to `need`. The first
     /// `Failed` line behind an `Invalid user` line of the same process and address adds nothing.
     pub(super) fn add(

@@ -84,6 +84,7 @@ impl<R: Rule> Erased for R {
 /// The second half of a rule with its memory.
 pub(crate) trait Counter: fmt::Debug + Send + Sync {
     fn count(&mut self, input: Input<'_>, out: &mut Detections);
+    fn evicted(&self) -> u64;
     fn save(&self) -> serde_json::Result<serde_json::Value>;
     fn load(&mut self, state: serde_json::Value) -> serde_json::Result<()>;
 }
@@ -97,6 +98,10 @@ struct Live<R: Rule> {
 impl<R: Rule> Counter for Live<R> {
     fn count(&mut self, input: Input<'_>, out: &mut Detections) {
         self.rule.count(&mut self.state, input, out);
+    }
+
+    fn evicted(&self) -> u64 {
+        self.rule.evicted(&self.state)
     }
 
     fn save(&self) -> serde_json::Result<serde_json::Value> {

@@ -63,6 +63,10 @@ impl Rule for LoginAfterFailures {
         Some(fields::EVENT_ACTION)
     }
 
+    fn evicted(&self, state: &Attempts) -> u64 {
+        state.evicted()
+    }
+
     fn horizon(&self) -> Duration {
         self.within * 2
     }

@@ -84,6 +84,11 @@ pub trait Rule: fmt::Debug + Send + Sync + 'static {
         Duration::ZERO
     }
 
+    /// How many counts were dropped to stay within the budget of the memory.
+    fn evicted(&self, _state: &Self::State) -> u64 {
+        0
+    }
+
     /// Refuses settings that make no sense; the sentence names the field.
     ///
     /// # Errors

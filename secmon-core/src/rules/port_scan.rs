@@ -81,6 +81,10 @@ impl Rule for PortScan {
         Some(fields::DESTINATION_PORT)
     }
 
+    fn evicted(&self, state: &Ports) -> u64 {
+        state.fast.evicted() + state.slow.evicted()
+    }
+
     fn horizon(&self) -> Duration {
         self.slow_within
     }

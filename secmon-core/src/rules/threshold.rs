@@ -112,6 +112,10 @@ impl Rule for Threshold {
         Field::known(&self.metric)
     }
 
+    fn evicted(&self, state: &Excesses) -> u64 {
+        state.0.evicted()
+    }
+
     fn horizon(&self) -> Duration {
         self.lasting + Duration::from_hours(24)
     }

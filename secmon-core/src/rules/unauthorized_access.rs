@@ -65,6 +65,10 @@ impl Rule for UnauthorizedAccess {
         }
     }
 
+    fn evicted(&self, state: &Windows) -> u64 {
+        state.evicted()
+    }
+
     fn horizon(&self) -> Duration {
         self.within * 2
     }

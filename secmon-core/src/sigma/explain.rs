@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use super::active::{Resolved, SigmaRule};
 use super::pattern::Pattern;
 use super::predicate::{Expr, Op, Predicate, Test};
-use super::resolve::{Resolved, SigmaRule};
 use super::view::{Fields, Names, evaluate};
 use crate::event::{Event, Value};
 

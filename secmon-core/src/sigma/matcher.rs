@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::active::{Leaf, Resolved, SigmaRule, Where};
 use super::correlation::Payload;
 use super::engine::{Engine, RuleCounts};
 use super::line::Line;
-use super::resolve::{Leaf, Resolved, SigmaRule, Where};
 use super::view::Fields;
 use crate::event::{Event, Name, Value, fields};
 use crate::group::Group;

@@ -26,6 +26,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod active;
 mod condition;
 mod correlation;
 mod engine;
@@ -49,12 +50,12 @@ mod yaml;
 
 use std::sync::Arc;
 
+pub(crate) use self::active::SigmaRule;
 pub use self::engine::RuleCounts;
 pub use self::explain::{Explanation, Step};
 pub(crate) use self::matcher::Matcher;
 use self::pipeline::Pipeline;
 pub use self::problem::Problem;
-pub(crate) use self::resolve::SigmaRule;
 pub use self::rule::FilterMode;
 use self::rule::{Body, Header};
 

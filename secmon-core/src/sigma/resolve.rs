@@ -1,122 +1,22 @@
 //! From documents to rules in use: filters joined, references of correlations followed, ids given.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::active::{Leaf, Resolved, SigmaRule, Where};
 use super::correlation::{Correlation, Counted, Counting};
 use super::pipeline::Pipeline;
-use super::plain::Plain;
 use super::predicate::Expr;
 use super::problem::Problem;
 use super::rule::{Body, Filter, FilterMode};
 use super::source::LogSource;
-use super::view::PSEUDO;
-use super::{Document, SigmaRules, Unmapped};
-use crate::event::{Field, Level};
-use crate::rules::{About, AnyRule, erase_with};
+use super::{Document, SigmaRules};
+use crate::event::Level;
 
 /// Correlations of correlations.
 const MOST_CHAINED: usize = 8;
-
-/// A rule that was written in Sigma, in use.
-#[derive(Debug)]
-pub(crate) struct SigmaRule {
-    pub(crate) id: String,
-    pub(crate) title: String,
-    pub(crate) level: Level,
-    pub(crate) technique: String,
-    pub(crate) description: String,
-    pub(crate) advice: String,
-    pub(crate) file: Arc<str>,
-    pub(crate) line: usize,
-    /// SHA-256 over what it says, filters included.
-    pub(crate) hash: [u8; 32],
-    /// Keys that the specification does not know.
-    pub(crate) custom: BTreeMap<String, serde_json::Value>,
-    /// Whether only correlations are told.
-    pub(crate) is_silent: bool,
-    pub(super) body: Resolved,
-    pub(super) pipelines: Arc<[Pipeline]>,
-}
-
-#[derive(Debug)]
-pub(super) enum Resolved {
-    Detection(LogSource, Expr),
-    Correlation(Arc<Counting>, Vec<Leaf>),
-}
-
-/// A detection that a correlation refers to, itself or through others.
-#[derive(Debug)]
-pub(super) struct Leaf {
-    pub(super) rule: Arc<SigmaRule>,
-    /// The innermost correlation, and as which of its rules.
-    pub(super) node: usize,
-    pub(super) member: usize,
-    /// For each correlation from that one on, where its group and its value are.
-    pub(super) path: Vec<Where>,
-}
-
-/// Where a correlation finds its group and its value in the events of one detection.
-#[derive(Clone, Debug)]
-pub(super) struct Where {
-    pub(super) group: Vec<(Box<str>, Vec<Box<str>>)>,
-    pub(super) values: Vec<Vec<Box<str>>>,
-}
-
-impl SigmaRule {
-    /// What it says of itself.
-    pub(crate) fn about(&self) -> About<'_> {
-        About {
-            title: &self.title,
-            level: self.level,
-            technique: &self.technique,
-            description: &self.description,
-            advice: &self.advice,
-        }
-    }
-
-    /// The same as a rule of a ruleset.
-    pub(crate) fn erased(&self) -> AnyRule {
-        let hash = crate::hex(&self.hash);
-        let settings = serde_json::json!({
-            "file": *self.file,
-            "line": self.line,
-            "sha256": hash,
-            "custom": self.custom,
-        });
-        match &self.body {
-            Resolved::Detection(..) => erase_with(Arc::new(Plain(self.level)), settings),
-            Resolved::Correlation(counting, _) => erase_with(Arc::clone(counting), settings),
-        }
-    }
-
-    /// Its fields that no parser and no mapping gives, if there are any.
-    pub(super) fn unmapped(&self) -> Option<Unmapped> {
-        let Resolved::Detection(_, expr) = &self.body else { return None };
-        let mut fields = BTreeSet::new();
-        expr.each(&mut |predicate| {
-            let Some(field) = predicate.field.as_deref() else { return };
-            let is_known = |name: &str| Field::known(name).is_some() || PSEUDO.contains(&name);
-            let names = self.names(field);
-            if names.len() == 1 && !names.iter().any(|name| is_known(name)) {
-                fields.insert(field.to_owned());
-            }
-        });
-        let fields: Vec<String> = fields.into_iter().collect();
-        let (file, line) = (self.file.to_string(), self.line);
-        (!fields.is_empty()).then_some(Unmapped { file, line, fields })
-    }
-
-    /// The names under which a field of the rule is looked for in events.
-    pub(super) fn names(&self, field: &str) -> Vec<Box<str>> {
-        match &self.body {
-            Resolved::Detection(source, _) => Pipeline::names(&self.pipelines, field, source),
-            Resolved::Correlation(..) => vec![field.into()],
-        }
-    }
-}
 
 /// All rules in use, and what is wrong.
 pub(super) fn resolve(rules: &SigmaRules) -> (Vec<Arc<SigmaRule>>, Vec<Problem>) {
@@ -364,16 +264,15 @@ impl<'a> Resolver<'a> {
                 );
                 return Err(Said);
             };
-            match rules.documents.get(target).map(|document| &document.body) {
-                Some(Body::Correlation(_)) => {
-                    self.follow(target, Some((node, member)), around, chain)?;
-                }
-                Some(Body::Detection(..)) => {
+            let Some(inner) = rules.documents.get(target) else { return Err(Said) };
+            match inner.body {
+                Body::Correlation(_) => self.follow(target, Some((node, member)), around, chain)?,
+                Body::Detection(..) => {
                     let rule = self.make(target, around)?;
-                    let path = chain.path(&rule, &rules.documents, target);
+                    let path = chain.path(&rule, inner);
                     chain.leaves.push(Leaf { rule, node, member, path });
                 }
-                Some(Body::Filter(_)) | None => {
+                Body::Filter(_) => {
                     self.say(document, format!("`{reference}` is a filter"), false);
                     return Err(Said);
                 }
@@ -397,23 +296,21 @@ struct Chain<'a> {
     around: Vec<(&'a Document, &'a Correlation)>,
 }
 
-impl Chain<'_> {
+impl<'a> Chain<'a> {
     /// Where the correlations around a detection find their groups and values in its events.
-    fn path(&self, rule: &SigmaRule, documents: &[Document], target: usize) -> Vec<Where> {
-        // A field may be named for the detection, or for a correlation in between.
-        let mut references: Vec<&str> = Vec::new();
-        let mut known = |document: &'_ Document| {
-            let names = [document.header.name.clone(), document.header.id.clone()];
-            names.into_iter().flatten().collect::<Vec<String>>()
-        };
-        let own: Vec<String> = documents.get(target).map(&mut known).unwrap_or_default();
-        let between: Vec<String> =
-            self.around.iter().flat_map(|(document, _)| known(document)).collect();
-        references.extend(own.iter().chain(&between).map(String::as_str));
+    fn path(&self, rule: &SigmaRule, detection: &'a Document) -> Vec<Where> {
+        // An alias may name the detection, or a correlation in between.
+        let between = self.around.iter().map(|(document, _)| *document);
+        let references: Vec<&str> = std::iter::once(detection)
+            .chain(between)
+            .flat_map(|document| [&document.header.name, &document.header.id])
+            .flatten()
+            .map(String::as_str)
+            .collect();
         let names = |field: &str, correlation: &Correlation| {
-            let alias = correlation.aliases.get(field);
+            let fields = correlation.aliases.get(field);
             let real =
-                alias.and_then(|fields| references.iter().find_map(|name| fields.get(*name)));
+                fields.and_then(|fields| references.iter().find_map(|name| fields.get(*name)));
             rule.names(real.map_or(field, String::as_str))
         };
         let place = |(_, correlation): &(&Document, &Correlation)| Where {

@@ -43,6 +43,17 @@ pub(super) trait Fields {
     /// The names of product, category and service.
     fn each_source(&self, visit: impl FnMut(usize, &str));
 
+    /// Whether any of these is the name of an object.
+    fn is_object(&self, names: &[Box<str>]) -> bool {
+        let mut found = false;
+        self.each_name(|_, other| {
+            let is_inside =
+                |name: &str| other.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+            found = found || names.iter().any(|name| is_inside(name));
+        });
+        found
+    }
+
     /// The first of these names under which there is something.
     fn first_of(&self, names: &[Box<str>]) -> Option<Cow<'_, Value>> {
         names.iter().find_map(|name| {
@@ -142,7 +153,22 @@ fn any_text(value: &Value, test: &mut dyn FnMut(&str) -> bool) -> bool {
 /// The names under which a field of a rule is looked for.
 pub(super) type Names<'a> = &'a dyn Fn(&str) -> Vec<Box<str>>;
 
-/// Whether the value of a field passes a test.
+/// Whether a field that is looked for under these names passes a test.
+pub(super) fn field_passes(
+    test: &Test,
+    field: &[Box<str>],
+    value: Option<&Value>,
+    event: &impl Fields,
+    names: Names<'_>,
+) -> bool {
+    // An object is there, though only its members are fields.
+    if value.is_none() && matches!(test, Test::Exists | Test::Null) && event.is_object(field) {
+        return matches!(test, Test::Exists);
+    }
+    passes(test, value, event, names)
+}
+
+/// Whether a value passes a test.
 pub(super) fn passes(
     test: &Test,
     value: Option<&Value>,
@@ -201,7 +227,9 @@ pub(super) fn evaluate(expr: &Expr, event: &Event, names: Names<'_>) -> bool {
 fn asks(predicate: &Predicate, event: &Event, names: Names<'_>) -> bool {
     match &predicate.field {
         Some(field) => {
-            passes(&predicate.test, event.first_of(&names(field)).as_deref(), event, names)
+            let field = names(field);
+            let value = event.first_of(&field);
+            field_passes(&predicate.test, &field, value.as_deref(), event, names)
         }
         None => anywhere(&predicate.test, event, names),
     }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::super::predicate::Op;
-use super::window::{Entry, Lanes, Measure, Question, Sample};
+use super::measure::{Entry, Measure, Question, Sample};
+use super::window::Lanes;
 use super::{Correlation, CorrelationKind};
 use crate::event::{Level, Value};
 use crate::group::Group;
@@ -148,6 +149,8 @@ impl Payload {
 #[derive(Debug, Default, Deserialize, Serialize)]
 pub(in super::super) struct State {
     nodes: Vec<Bounded<Lanes>>,
+    /// Entries that were dropped because one window held too many.
+    dropped: u64,
 }
 
 impl Counting {
@@ -189,8 +192,9 @@ impl Rule for Counting {
             let Some(sample) = node.sample(value.as_ref(), member) else { break };
             let weight = if is_chained { 1 } else { signal.weight };
             let group = group.as_ref().unwrap_or(&signal.group);
+            let dropped = &mut state.dropped;
             let fired = groups.update(group, time, |lanes: &mut Lanes| {
-                lanes.add(&node.question(), LATENESS, Entry { time, sample, weight })
+                lanes.add(&node.question(), LATENESS, Entry { time, sample, weight }, dropped)
             });
             match node.parent {
                 Some(parent) if fired => (at, member) = parent,
@@ -210,6 +214,10 @@ impl Rule for Counting {
         if is_chained {
             out.count_as(0);
         }
+    }
+
+    fn evicted(&self, state: &State) -> u64 {
+        state.nodes.iter().map(Bounded::evicted).sum::<u64>() + state.dropped
     }
 
     fn horizon(&self) -> Duration {

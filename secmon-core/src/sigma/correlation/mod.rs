@@ -1,6 +1,7 @@
 //! Correlation rules: several events of one group within a time span.
 
 mod count;
+mod measure;
 mod window;
 
 use std::collections::BTreeMap;

@@ -9,96 +9,15 @@ use std::collections::{HashMap, VecDeque};
 use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 
-use super::super::predicate::Op;
+use super::measure::{Entry, Measure, Question, Sample, Total};
 use crate::window::Heap;
 
 /// Entries that one window holds at most; then those that cannot matter go, and then the oldest.
-const MOST_ENTRIES: usize = 1 << 18;
+const MOST_ENTRIES: usize = 1 << 19;
 /// The same where one signal out of order walks over them.
 const MOST_ORDERED: usize = 4_096;
 /// Kept beyond what the condition needs, so that signals out of order find their place.
 const SLACK: usize = 64;
-
-/// What is computed.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Measure {
-    /// Weights, up to a number beyond which nothing changes.
-    Weight(u32),
-    /// Distinct values.
-    Distinct,
-    /// Distinct rules.
-    Members,
-    /// Rules in the order of their numbers, the last of them this less one.
-    Ordered(usize),
-    Sum,
-    Average,
-    Percentile(f64),
-    /// How many in a hundred are the same as the one that came.
-    Share,
-}
-
-/// What is asked of a window.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Question<'a> {
-    pub(super) measure: Measure,
-    /// µs.
-    pub(super) timespan: i64,
-    pub(super) condition: &'a [(Op, f64)],
-}
-
-impl Question<'_> {
-    fn holds(&self, value: Option<f64>) -> bool {
-        let Some(value) = value else { return false };
-        self.condition
-            .iter()
-            .all(|(op, number)| value.partial_cmp(number).is_some_and(|order| op.holds(order)))
-    }
-
-    /// Whether more entries can only help.
-    fn only_grows(&self) -> bool {
-        let grows =
-            matches!(self.measure, Measure::Weight(_) | Measure::Distinct | Measure::Members);
-        grows && self.condition.iter().all(|(op, _)| matches!(op, Op::Gt | Op::Gte))
-    }
-}
-
-/// What is kept of an occurrence.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
-pub(super) enum Sample {
-    Plain,
-    Member(usize),
-    Digest([u64; 2]),
-    /// A number of 128 bits, its upper and its lower half.
-    Number(i64, u64),
-}
-
-impl Sample {
-    pub(super) fn number(number: i128) -> Self {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the halves")]
-        Self::Number((number >> 64) as i64, number as u64)
-    }
-
-    fn as_number(self) -> i128 {
-        match self {
-            Self::Number(upper, lower) => (i128::from(upper) << 64) | i128::from(lower),
-            _ => 0,
-        }
-    }
-
-    fn member(self) -> usize {
-        match self {
-            Self::Member(member) => member,
-            _ => 0,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-pub(super) struct Entry {
-    pub(super) time: i64,
-    pub(super) sample: Sample,
-    pub(super) weight: u32,
-}
 
 /// The windows of one group: of what comes in time, and of what comes so late that others have moved on, an
 /// agent's backlog for instance.
@@ -110,11 +29,20 @@ pub(super) struct Lanes {
 
 impl Lanes {
     /// Adds an entry; says whether a window that holds it is as asked.
-    pub(super) fn add(&mut self, question: &Question<'_>, lateness: i64, entry: Entry) -> bool {
+    pub(super) fn add(
+        &mut self,
+        question: &Question<'_>,
+        lateness: i64,
+        entry: Entry,
+        dropped: &mut u64,
+    ) -> bool {
         let newest = self.main.entries.back().map_or(i64::MIN, |newest| newest.time);
         let is_late = entry.time < newest.saturating_sub(question.timespan + lateness);
         let window = if is_late { &mut self.late } else { &mut self.main };
-        window.add(question, lateness, entry)
+        let before = window.dropped;
+        let fired = window.add(question, lateness, entry);
+        *dropped += window.dropped - before;
+        fired
     }
 }
 
@@ -130,6 +58,8 @@ impl Heap for Lanes {
 #[derive(Debug, Default, Deserialize, Serialize)]
 struct Window {
     entries: VecDeque<Entry>,
+    /// How many entries were dropped that might have mattered.
+    dropped: u64,
     /// The window that ends at the newest entry; computed again after a restart.
     #[serde(skip)]
     live: Option<Live>,
@@ -247,9 +177,12 @@ impl Window {
             self.thin(question.timespan);
             while self.entries.len() > most / 4 * 3 {
                 self.entries.pop_front();
+                self.dropped += 1;
             }
             *live = self.measured(question);
         } else {
+            // Weights beyond what the condition needs change nothing.
+            self.dropped += u64::from(!matches!(question.measure, Measure::Weight(_)));
             self.drop_front(live);
         }
     }
@@ -322,10 +255,12 @@ impl Window {
         };
         let newest = self.entries.back().map_or(i64::MIN, |entry| entry.time);
         let before = newest.saturating_sub(span).saturating_sub(lateness);
-        while self.entries.len() > MOST_ORDERED
-            || self.entries.front().is_some_and(|first| first.time < before)
-        {
+        while self.entries.front().is_some_and(|first| first.time < before) {
             self.entries.pop_front();
+        }
+        while self.entries.len() > MOST_ORDERED {
+            self.entries.pop_front();
+            self.dropped += 1;
         }
         fired
     }
@@ -362,100 +297,5 @@ impl Live {
             self.total.remove(first);
             self.start += 1;
         }
-    }
-}
-
-/// A measure to which entries are added, and from which they are taken.
-#[derive(Debug)]
-enum Total {
-    Weight(u64),
-    Counted(HashMap<Sample, u32, FixedState>, u64),
-    Sum(i128, u64),
-    Sorted(Vec<i128>),
-}
-
-impl Total {
-    fn new(measure: Measure) -> Self {
-        match measure {
-            Measure::Weight(_) => Self::Weight(0),
-            Measure::Distinct | Measure::Members | Measure::Ordered(_) | Measure::Share => {
-                Self::Counted(HashMap::default(), 0)
-            }
-            Measure::Sum | Measure::Average => Self::Sum(0, 0),
-            Measure::Percentile(_) => Self::Sorted(Vec::new()),
-        }
-    }
-
-    fn add(&mut self, entry: &Entry) {
-        match self {
-            Self::Weight(sum) => *sum += u64::from(entry.weight),
-            Self::Counted(counts, all) => {
-                *counts.entry(entry.sample).or_default() += 1;
-                *all += 1;
-            }
-            Self::Sum(sum, count) => {
-                *sum = sum.saturating_add(entry.sample.as_number());
-                *count += 1;
-            }
-            Self::Sorted(values) => {
-                let number = entry.sample.as_number();
-                let at = values.partition_point(|other| *other < number);
-                values.insert(at, number);
-            }
-        }
-    }
-
-    fn remove(&mut self, entry: &Entry) {
-        match self {
-            Self::Weight(sum) => *sum = sum.saturating_sub(entry.weight.into()),
-            Self::Counted(counts, all) => {
-                *all = all.saturating_sub(1);
-                if let Some(count) = counts.get_mut(&entry.sample) {
-                    *count -= 1;
-                    if *count == 0 {
-                        counts.remove(&entry.sample);
-                    }
-                }
-            }
-            Self::Sum(sum, count) => {
-                *sum = sum.saturating_sub(entry.sample.as_number());
-                *count = count.saturating_sub(1);
-            }
-            Self::Sorted(values) => {
-                let number = entry.sample.as_number();
-                let at = values.partition_point(|other| *other < number);
-                if values.get(at) == Some(&number) {
-                    values.remove(at);
-                }
-            }
-        }
-    }
-
-    /// The measure; of a share that of the given entry.
-    #[expect(clippy::cast_precision_loss, reason = "compared with numbers that people write")]
-    fn value(&self, measure: Measure, own: &Entry) -> Option<f64> {
-        Some(match self {
-            Self::Weight(sum) => *sum as f64,
-            Self::Counted(counts, all) if measure == Measure::Share => {
-                let same = counts.get(&own.sample).copied().unwrap_or_default();
-                f64::from(same) * 100.0 / (*all).max(1) as f64
-            }
-            Self::Counted(counts, _) => counts.len() as f64,
-            Self::Sum(sum, count) => {
-                let sum = *sum as f64 / 1e9;
-                if measure == Measure::Average { sum / (*count).max(1) as f64 } else { sum }
-            }
-            Self::Sorted(values) => {
-                let Measure::Percentile(percentile) = measure else { return None };
-                // The nearest rank.
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "a place"
-                )]
-                let rank = (percentile / 100.0 * values.len() as f64).ceil() as usize;
-                *values.get(rank.saturating_sub(1))? as f64 / 1e9
-            }
-        })
     }
 }

@@ -17,11 +17,11 @@ pub(super) struct Bucket {
     pub(super) always: Vec<u32>,
     /// Where a name of an event's field goes: fields of rules, with the place of the name among those under
     /// which they are looked for.
-    names: HashMap<Box<str>, Vec<(u16, u8)>, FixedState>,
+    names: HashMap<Box<str>, Vec<(u32, u32)>, FixedState>,
     /// A bit for each of these names by its length and ends: most names of an event are not among them.
     known: [u64; 16],
     /// The same for what is no plain field.
-    pub(super) pseudo: Vec<(&'static str, u16, u8)>,
+    pub(super) pseudo: Vec<(&'static str, u32, u32)>,
     /// What is looked for in each field.
     pub(super) literals: Vec<Option<Box<Literals>>>,
     /// What is looked for in all fields.
@@ -52,7 +52,7 @@ impl Bucket {
             each(tree, &mut |at| {
                 let Some(ask) = asks.get(at as usize) else { return };
                 for slot in [ask.slot, ask.other].into_iter().flatten() {
-                    if let Some(used) = used.get_mut(usize::from(slot)) {
+                    if let Some(used) = used.get_mut(slot as usize) {
                         *used = true;
                     }
                 }
@@ -83,7 +83,7 @@ impl Bucket {
             rules: Vec::new(),
         };
         for (slot, names) in
-            (0..).zip(slots).filter(|(at, _)| used.get(usize::from(*at)) == Some(&true))
+            (0..).zip(slots).filter(|(at, _)| used.get(*at as usize) == Some(&true))
         {
             for (place, name) in (0..).zip(names.iter()) {
                 bucket.names.entry(name.clone()).or_default().push((slot, place));
@@ -120,7 +120,7 @@ impl Bucket {
             self.hits.push(Hit { ask: at, rules: from..count(self.rules.len()) });
             match slot {
                 Some(slot) => each
-                    .get_mut(usize::from(*slot))
+                    .get_mut(*slot as usize)
                     .into_iter()
                     .for_each(|all| all.push(literal.clone())),
                 None => anywhere.push(literal),
@@ -133,7 +133,7 @@ impl Bucket {
 
     /// The fields of rules that a name of an event's field is looked for by.
     #[inline]
-    pub(super) fn slots(&self, name: &str) -> &[(u16, u8)] {
+    pub(super) fn slots(&self, name: &str) -> &[(u32, u32)] {
         let bit = bit(name);
         if self.known.get(bit / 64).is_none_or(|word| word >> (bit % 64) & 1 == 0) {
             return &[];

@@ -78,6 +78,7 @@ impl Engine {
             matches: AtomicU64::new(0),
         };
         let rules: Vec<Rule> = rules.map(compile).collect();
+        numbering.end();
         let index =
             if is_routed { Index::new(rules.iter().map(|rule| &rule.source)) } else { None };
         Self {

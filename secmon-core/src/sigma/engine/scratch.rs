@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 
-use super::super::view::{Fields, anywhere, each_text, folded, passes};
+use super::super::view::{Fields, anywhere, each_text, field_passes, folded};
 use super::Engine;
 use super::bucket::Bucket;
 use super::literals::Literals;
@@ -20,7 +20,7 @@ pub(super) struct Scratch {
     /// For each question the number of the event and the answer, in the lowest bit.
     answers: Vec<u32>,
     slots: Vec<Slot>,
-    filled: Vec<u16>,
+    filled: Vec<u32>,
     /// For each rule the event for which it was announced.
     announced: Vec<u32>,
     candidates: Vec<u32>,
@@ -33,7 +33,7 @@ pub(super) struct Scratch {
 struct Slot {
     event: u32,
     /// The place of its name among those that count.
-    rank: u8,
+    rank: u32,
     at: Place,
 }
 
@@ -86,7 +86,7 @@ impl Scratch {
         }
         for at in 0..self.filled.len() {
             let Some(slot) = self.filled.get(at).copied() else { continue };
-            let Some(Some(literals)) = bucket.literals.get(usize::from(slot)) else { continue };
+            let Some(Some(literals)) = bucket.literals.get(slot as usize) else { continue };
             match self.place(slot) {
                 Some(Place::Field(at)) => self.pass_field(event, at, bucket, literals),
                 Some(Place::Pseudo(name)) => {
@@ -128,8 +128,8 @@ impl Scratch {
         self.candidates.clear();
     }
 
-    fn fill(&mut self, slot: u16, rank: u8, at: Place) {
-        let Some(entry) = self.slots.get_mut(usize::from(slot)) else { return };
+    fn fill(&mut self, slot: u32, rank: u32, at: Place) {
+        let Some(entry) = self.slots.get_mut(slot as usize) else { return };
         if entry.event != self.event {
             self.filled.push(slot);
         } else if entry.rank <= rank {
@@ -138,13 +138,13 @@ impl Scratch {
         *entry = Slot { event: self.event, rank, at };
     }
 
-    fn place(&self, slot: u16) -> Option<Place> {
-        let entry = self.slots.get(usize::from(slot)).filter(|entry| entry.event == self.event)?;
+    fn place(&self, slot: u32) -> Option<Place> {
+        let entry = self.slots.get(slot as usize).filter(|entry| entry.event == self.event)?;
         Some(entry.at)
     }
 
     /// The value of a rule's field, if the event has it.
-    fn value<'e>(&self, event: &'e impl Fields, slot: u16) -> Option<Cow<'e, Value>> {
+    fn value<'e>(&self, event: &'e impl Fields, slot: u32) -> Option<Cow<'e, Value>> {
         match self.place(slot)? {
             Place::Field(at) => event.value(at),
             Place::Pseudo(name) => event.pseudo(name).map(Cow::Owned),
@@ -218,12 +218,14 @@ impl Scratch {
             return false;
         }
         let names = |_: &str| {
-            let slot = ask.other.and_then(|slot| numbering.slots.get(usize::from(slot)));
+            let slot = ask.other.and_then(|slot| numbering.slots.get(slot as usize));
             slot.map(|names| names.to_vec()).unwrap_or_default()
         };
         let says = match ask.slot {
             Some(slot) => {
-                passes(&ask.test, self.value(run.event, slot).as_deref(), run.event, &names)
+                let field = numbering.slots.get(slot as usize).map_or(&[][..], |names| names);
+                let value = self.value(run.event, slot);
+                field_passes(&ask.test, field, value.as_deref(), run.event, &names)
             }
             None => anywhere(&ask.test, run.event, &names),
         };

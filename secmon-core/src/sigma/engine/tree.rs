@@ -21,10 +21,10 @@ pub(super) enum Tree {
 #[derive(Debug)]
 pub(super) struct Ask {
     /// The field; none for keywords.
-    pub(super) slot: Option<u16>,
+    pub(super) slot: Option<u32>,
     pub(super) test: Test,
     /// The field that it is compared with.
-    pub(super) other: Option<u16>,
+    pub(super) other: Option<u32>,
     /// Found by the pass over the value; all other questions are answered when a rule needs it.
     pub(super) literal: Option<Literal>,
     /// How many rules ask.
@@ -37,12 +37,9 @@ pub(super) struct Numbering {
     pub(super) asks: Vec<Ask>,
     /// The names under which a field is looked for, the first that is there counts.
     pub(super) slots: Vec<Arc<[Box<str>]>>,
-    known: HashMap<(Option<u16>, Test), u32>,
-    known_slots: HashMap<Arc<[Box<str>]>, u16>,
+    known: HashMap<(Option<u32>, Test), u32>,
+    known_slots: HashMap<Arc<[Box<str>]>, u32>,
 }
-
-/// More fields than this no set of rules has.
-const MOST_SLOTS: usize = u16::MAX as usize;
 
 impl Numbering {
     /// Numbers all questions of an expression; `names` says where a field is looked for.
@@ -55,6 +52,12 @@ impl Numbering {
             Expr::Any(parts) => Tree::Any(self.trees(parts, names)),
             Expr::Of(count, parts) => Tree::Of(*count, self.trees(parts, names)),
         }
+    }
+
+    /// Forgets what only numbering needs.
+    pub(super) fn end(&mut self) {
+        self.known = HashMap::new();
+        self.known_slots = HashMap::new();
     }
 
     fn trees(&mut self, parts: &[Expr], names: &dyn Fn(&str) -> Vec<Box<str>>) -> Box<[Tree]> {
@@ -95,12 +98,12 @@ impl Numbering {
         }
     }
 
-    fn slot(&mut self, names: Vec<Box<str>>) -> u16 {
+    fn slot(&mut self, names: Vec<Box<str>>) -> u32 {
         let names: Arc<[Box<str>]> = names.into();
         if let Some(slot) = self.known_slots.get(&names) {
             return *slot;
         }
-        let slot = u16::try_from(self.slots.len().min(MOST_SLOTS)).unwrap_or(u16::MAX);
+        let slot = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
         self.slots.push(Arc::clone(&names));
         self.known_slots.insert(names, slot);
         slot
@@ -108,9 +111,9 @@ impl Numbering {
 
     fn number(
         &mut self,
-        slot: Option<u16>,
+        slot: Option<u32>,
         test: &Test,
-        other: Option<u16>,
+        other: Option<u32>,
         literal: Option<Literal>,
     ) -> u32 {
         let key = (slot, test.clone());

@@ -1,241 +1,22 @@
-//! The fields of a JSON object where they stand, for whoever looks at them and keeps nothing.
-//!
-//! Only objects whose event would hold the same names and texts are read so; all others are refused, and
-//! take the way of an event.
-
-use std::sync::LazyLock;
+//! Reads the fields of a JSON object, and refuses what only an event tells.
 
 use chrono::{DateTime, Datelike as _, Timelike as _, Utc};
 use memchr::memchr2;
 
-use super::aliases::{ALIASES, ecs_name};
-use super::windows;
+use super::{
+    Flat, IS_SPECIAL, MOST_DEPTH, MOST_FIELDS, Part, Raw, SPECIAL, is_set, set, small_hash,
+};
+use crate::parse::aliases::ecs_name;
 
-/// Longer objects are not read so: what does not fit a record becomes another event.
-const MOST_BYTES: usize = 16 * 1024;
-const MOST_DEPTH: usize = 16;
-const MOST_FIELDS: usize = 512;
-
-/// A JSON object without a copy of its values; used again for the next one.
-#[derive(Debug, Default)]
-pub(crate) struct Flat {
-    fields: Vec<(Part, Raw)>,
-    elements: Vec<Raw>,
-    /// Names of nested fields, and texts with escapes.
-    arena: String,
-    /// Line and arena in lower case, where all is ASCII.
-    lower: Option<(String, String)>,
-    /// The memory for both while they are not there.
-    spare: Option<(String, String)>,
-    sources: [Vec<Raw>; 3],
-    /// Service and categories that a Windows channel and event id tell.
-    windows: Option<(&'static str, &'static [&'static str])>,
-    time: Option<(Part, DateTime<Utc>)>,
-    path: String,
-    /// The names that stand here.
-    seen: Bits,
-    /// The places of fields that tell the kind of a Windows event.
-    channel: Option<Raw>,
-    id: (Option<Raw>, Option<Raw>, Option<Raw>),
-    kind: Option<Raw>,
-    has_process: bool,
-    has_message: bool,
-}
-
-/// Bits for names, by a small hash: what is not in there is not there.
-type Bits = [u64; 4];
-
-/// Names that mean more than a plain field, besides aliases.
-const SPECIAL: &[&str] = &[
-    "@timestamp",
-    "Channel",
-    "EventID",
-    "EventType",
-    "category",
-    "destination.ip",
-    "event.action",
-    "event.code",
-    "event.module",
-    "event.outcome",
-    "event.timezone",
-    "log.level",
-    "message",
-    "process.name",
-    "product",
-    "secmon.repeat",
-    "service",
-    "source.ip",
-    "winlog.channel",
-    "winlog.event_id",
-];
-
-static IS_SPECIAL: LazyLock<Bits> = LazyLock::new(|| {
-    let mut bits = [0; 4];
-    let aliases = ALIASES.iter().map(|(alias, _)| alias);
-    aliases.chain(SPECIAL).for_each(|name| set(&mut bits, small_hash(name)));
-    bits
-});
-
-fn is_set(bits: &Bits, hash: usize) -> bool {
-    bits.get(hash / 64).is_some_and(|word| word >> (hash % 64) & 1 == 1)
-}
-
-fn set(bits: &mut Bits, hash: usize) {
-    if let Some(word) = bits.get_mut(hash / 64) {
-        *word |= 1 << (hash % 64);
-    }
-}
-
-/// A piece of the line, of the arena, or a name that the crate knows.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Part {
-    Line(usize, usize),
-    Arena(usize, usize),
-    Known(&'static str),
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Raw {
-    Text(Part),
-    Number(usize, usize),
-    Bool(bool),
-    Null,
-    /// Places among the elements.
-    List(usize, usize),
-}
-
-impl Flat {
-    /// Reads an object; false if only an event tells what it says.
-    pub(crate) fn read(&mut self, line: &str) -> bool {
-        self.fields.clear();
-        self.elements.clear();
-        self.arena.clear();
-        self.path.clear();
-        self.sources.iter_mut().for_each(Vec::clear);
-        self.windows = None;
-        self.time = None;
-        self.seen = [0; 4];
-        (self.channel, self.id, self.kind) = (None, (None, None, None), None);
-        (self.has_process, self.has_message) = (false, false);
-        let line = line.trim_end_matches(['\r', '\n', '\0']);
-        // One pass finds control characters, which no string may hold.
-        if line.len() > MOST_BYTES || line.bytes().min().is_some_and(|least| least < 0x20) {
-            return false;
-        }
-        let mut reader = Reader { line, bytes: line.as_bytes(), at: 0, flat: self };
-        reader.blank();
-        let read = reader.object(0).is_some();
-        reader.blank();
-        let is_whole = reader.at == line.len();
-        self.fold(line);
-        read && is_whole && self.finish(line)
-    }
-
-    /// Fields with their names.
-    pub(crate) fn names<'a>(&'a self, line: &'a str) -> impl Iterator<Item = &'a str> {
-        self.fields.iter().map(move |(name, _)| self.text(line, *name))
-    }
-
-    pub(crate) fn value(&self, at: usize) -> Option<Raw> {
-        self.fields.get(at).map(|(_, value)| *value)
-    }
-
-    pub(crate) fn elements(&self, from: usize, to: usize) -> &[Raw] {
-        self.elements.get(from..to).unwrap_or_default()
-    }
-
-    /// A part in lower case, where all is ASCII.
-    pub(crate) fn lower(&self, part: Part) -> Option<&str> {
-        let (line, arena) = self.lower.as_ref()?;
-        match part {
-            Part::Line(from, to) => line.get(from..to),
-            Part::Arena(from, to) => arena.get(from..to),
-            Part::Known(_) => None,
-        }
-    }
-
-    /// All that the object holds in lower case, where all is ASCII: line, and texts with escapes.
-    pub(crate) fn all_lower(&self) -> Option<[&str; 2]> {
-        self.lower.as_ref().map(|(line, arena)| [line.as_str(), arena.as_str()])
-    }
-
-    /// Puts line and arena in lower case, in memory that is there already.
-    fn fold(&mut self, line: &str) {
-        let (mut first, mut second) =
-            self.spare.take().or_else(|| self.lower.take()).unwrap_or_default();
-        if !line.is_ascii() || !self.arena.is_ascii() {
-            self.spare = Some((first, second));
-            return;
-        }
-        for (lower, text) in [(&mut first, line), (&mut second, &self.arena)] {
-            lower.clear();
-            lower.push_str(text);
-            lower.make_ascii_lowercase();
-        }
-        self.lower = Some((first, second));
-    }
-
-    pub(crate) fn text<'a>(&'a self, line: &'a str, part: Part) -> &'a str {
-        match part {
-            Part::Line(from, to) => line.get(from..to).unwrap_or_default(),
-            Part::Arena(from, to) => self.arena.get(from..to).unwrap_or_default(),
-            Part::Known(name) => name,
-        }
-    }
-
-    /// The time stamp as it stands there, and what it says.
-    pub(crate) fn time<'a>(&'a self, line: &'a str) -> Option<(&'a str, DateTime<Utc>)> {
-        let (part, time) = self.time?;
-        Some((self.text(line, part), time))
-    }
-
-    /// Shows the names of product, category and service.
-    pub(crate) fn each_source(&self, line: &str, mut visit: impl FnMut(usize, &str)) {
-        for (dimension, raws) in self.sources.iter().enumerate() {
-            for raw in raws {
-                if let Raw::Text(part) = raw {
-                    visit(dimension, self.text(line, *part));
-                }
-            }
-        }
-        if let Some((service, categories)) = self.windows {
-            visit(0, "windows");
-            for category in categories {
-                visit(1, category);
-            }
-            visit(2, service);
-        }
-    }
-
-    fn finish(&mut self, line: &str) -> bool {
-        let text = |raw: Option<Raw>| match raw {
-            Some(Raw::Text(part)) => Some(self.text(line, part)),
-            _ => None,
-        };
-        let told = text(self.channel).and_then(|channel| {
-            let (first, second, third) = self.id;
-            let id = [first, second, third].into_iter().flatten().find_map(|raw| match raw {
-                Raw::Number(from, to) => line.get(from..to)?.parse().ok(),
-                Raw::Text(part) => self.text(line, part).parse().ok(),
-                _ => None,
-            });
-            windows::sources(channel, id, text(self.kind))
-        });
-        self.windows = told;
-        // A program's message may say more than the fields.
-        !(self.has_process && self.has_message)
-    }
-}
-
-struct Reader<'a> {
-    line: &'a str,
-    bytes: &'a [u8],
-    at: usize,
-    flat: &'a mut Flat,
+pub(super) struct Reader<'a> {
+    pub(super) line: &'a str,
+    pub(super) bytes: &'a [u8],
+    pub(super) at: usize,
+    pub(super) flat: &'a mut Flat,
 }
 
 impl Reader<'_> {
-    fn object(&mut self, depth: usize) -> Option<()> {
+    pub(super) fn object(&mut self, depth: usize) -> Option<()> {
         self.expect(b'{')?;
         self.blank();
         if depth >= MOST_DEPTH || self.peek() == Some(b'}') {
@@ -457,7 +238,7 @@ impl Reader<'_> {
         }
     }
 
-    fn blank(&mut self) {
+    pub(super) fn blank(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
         }
@@ -472,13 +253,6 @@ impl Reader<'_> {
     fn expect(&mut self, byte: u8) -> Option<()> {
         (self.peek()? == byte).then(|| self.at += 1)
     }
-}
-
-fn small_hash(name: &str) -> usize {
-    let bytes = name.as_bytes();
-    let byte = |at: usize| usize::from(bytes.get(at).copied().unwrap_or_default());
-    let length = bytes.len();
-    (length * 37 + byte(0) * 7 + byte(length / 2) * 59 + byte(length.saturating_sub(1)) * 101) % 256
 }
 
 /// The time of a stamp that is written as events write it: in UTC, with as many decimals as are needed.

@@ -1,21 +1,21 @@
 //! `Ruleset`: rules compiled and shared; the stateless half of the pipeline.
 
-#[cfg(feature = "sigma")]
-use std::collections::HashMap;
+mod builder;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::event::{Event, Level, Name, fields, rfc3339};
 use crate::json::{SAFE, is_safe};
 use crate::parse::{Context, LineFormat, bad_line, bad_line_of, parse, parse_json};
-use crate::rules::{About, AnyRule, Rule, Signal, Signals, erase, of_kind};
+use crate::rules::{About, AnyRule, Signal, Signals};
 use crate::seal::fits;
 #[cfg(feature = "sigma")]
-use crate::sigma::{Matcher, SigmaRule, SigmaRules};
-use crate::{Error, Result};
+use crate::sigma::{Matcher, SigmaRule};
+
+pub use self::builder::Builder;
 
 /// Rules, compiled and immutable; cheap to clone and to share between threads.
 ///
@@ -309,162 +309,5 @@ impl Prepared {
     /// Bytes, roughly, for budgets.
     pub fn bytes(&self) -> usize {
         size_of::<Self>() + self.event.heap_bytes()
-    }
-}
-
-/// Collects rules.
-#[derive(Debug, Default)]
-pub struct Builder {
-    rules: Vec<ActiveRule>,
-    /// Whether Sigma rules are tried on all events, whatever their log sources.
-    #[cfg(feature = "sigma")]
-    is_unrouted: bool,
-}
-
-impl Builder {
-    /// Begins with the rules of a ruleset.
-    pub fn of(ruleset: &Ruleset) -> Self {
-        Self { rules: ruleset.rules().cloned().collect(), ..Self::default() }
-    }
-
-    /// Adds a rule with its settings; one of the same id is replaced.
-    #[must_use]
-    pub fn rule<R: Rule + Serialize>(mut self, id: &str, rule: R) -> Self {
-        self.put(id, erase(rule));
-        self
-    }
-
-    /// Adds a rule of a built-in kind by its name, as configuration, HTTP and Python do; one of the
-    /// same id is replaced.
-    pub fn settings(mut self, id: &str, kind: &str, settings: serde_json::Value) -> Result<Self> {
-        self.put(id, of_kind(id, kind, settings)?);
-        Ok(self)
-    }
-
-    /// Adds all built-in kinds with their defaults.
-    #[must_use]
-    pub fn builtin(mut self) -> Self {
-        for (kind, _) in crate::rules::kinds() {
-            if let Ok(rule) = of_kind(kind, kind, serde_json::json!({})) {
-                self.put(kind, rule);
-            }
-        }
-        for (id, metric) in [
-            ("threshold_memory", fields::MEMORY_USED_PCT),
-            ("threshold_disk", fields::DISK_USED_PCT),
-        ] {
-            let rule = crate::rules::Threshold {
-                metric: metric.name().into(),
-                above: 95.0,
-                ..Default::default()
-            };
-            self.put(id, erase(rule));
-        }
-        self
-    }
-
-    /// Adds Sigma rules; a rule of the same id is replaced. What is wrong with them is among their
-    /// [problems](SigmaRules::problems).
-    #[cfg(feature = "sigma")]
-    #[must_use]
-    pub fn sigma(mut self, rules: &SigmaRules) -> Self {
-        let new: HashMap<String, Arc<SigmaRule>> =
-            rules.resolved().into_iter().map(|rule| (rule.id.clone(), rule)).collect();
-        self.rules.retain(|rule| !new.contains_key(&rule.id));
-        let mut new: Vec<_> = new.into_iter().collect();
-        new.sort_by(|(_, a), (_, b)| (&a.file, a.line).cmp(&(&b.file, b.line)));
-        self.rules.extend(new.into_iter().map(|(id, rule)| ActiveRule {
-            id,
-            rule: rule.erased(),
-            sigma: Some(rule),
-        }));
-        self
-    }
-
-    /// Tries Sigma rules on all events, whatever their log sources: for samples whose origin nobody says.
-    #[cfg(feature = "sigma")]
-    #[must_use]
-    pub fn unrouted(mut self) -> Self {
-        self.is_unrouted = true;
-        self
-    }
-
-    /// Takes a rule out.
-    #[must_use]
-    pub fn without(mut self, id: &str) -> Self {
-        self.rules.retain(|rule| rule.id != id);
-        self
-    }
-
-    /// Keeps only these rules.
-    ///
-    /// # Errors
-    /// An id that is not there.
-    pub fn only(mut self, ids: &[String]) -> Result<Self> {
-        for id in ids {
-            if !self.rules.iter().any(|rule| rule.id == *id) {
-                return Err(Error::Unknown {
-                    what: "rule",
-                    name: id.clone(),
-                    known: self
-                        .rules
-                        .iter()
-                        .map(|rule| rule.id.as_str())
-                        .collect::<Vec<_>>()
-                        .join(", "),
-                });
-            }
-        }
-        self.rules.retain(|rule| ids.contains(&rule.id));
-        Ok(self)
-    }
-
-    /// The ruleset.
-    ///
-    /// # Errors
-    /// An id that is empty or too long.
-    pub fn build(self) -> Result<Ruleset> {
-        for rule in &self.rules {
-            if rule.id.is_empty() || rule.id.len() > 200 {
-                let reason = "an id has 1 to 200 bytes".into();
-                return Err(Error::Settings { rule: rule.id.clone(), reason });
-            }
-        }
-        let is_direct = |(_, rule): &(u32, &ActiveRule)| {
-            #[cfg(feature = "sigma")]
-            return rule.sigma.is_none();
-            #[cfg(not(feature = "sigma"))]
-            true
-        };
-        let direct = (0..).zip(&self.rules).filter(is_direct).map(|(at, _)| at).collect();
-        #[cfg(feature = "sigma")]
-        let sigma = {
-            let rules = (0..).zip(&self.rules);
-            let mut rules =
-                rules.filter_map(|(at, rule)| Some((at, rule.sigma.as_ref()?))).peekable();
-            rules.peek().is_some().then(|| Matcher::new(rules, !self.is_unrouted))
-        };
-        Ok(Ruleset(Arc::new(Inner {
-            rules: self.rules,
-            direct,
-            #[cfg(feature = "sigma")]
-            sigma,
-        })))
-    }
-
-    fn put(&mut self, id: &str, rule: AnyRule) {
-        self.put_active(ActiveRule {
-            id: id.into(),
-            rule,
-            #[cfg(feature = "sigma")]
-            sigma: None,
-        });
-    }
-
-    fn put_active(&mut self, rule: ActiveRule) {
-        match self.rules.iter_mut().find(|other| other.id == rule.id) {
-            Some(other) => *other = rule,
-            None => self.rules.push(rule),
-        }
     }
 }
