@@ -40,6 +40,19 @@ pub(super) fn parse(bytes: &[u8], cx: &Context) -> Result<Event, String> {
     Ok(aliases::event(fields, cx))
 }
 
+/// The character that a byte behind a backslash stands for; none for `u` and what is wrong.
+pub(super) fn escaped(byte: u8) -> Option<char> {
+    Some(match byte {
+        b'"' | b'\\' | b'/' => char::from(byte),
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        _ => return None,
+    })
+}
+
 struct Reader<'a> {
     text: &'a str,
     bytes: &'a [u8],
@@ -231,13 +244,10 @@ impl Reader<'_> {
     fn escape(&mut self) -> Result<char, String> {
         let byte = self.peek().ok_or_else(|| self.error("string without an end"))?;
         self.at += 1;
+        if let Some(plain) = escaped(byte) {
+            return Ok(plain);
+        }
         Ok(match byte {
-            b'"' | b'\\' | b'/' => char::from(byte),
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
             b'u' => {
                 let mut units = vec![self.hex()?];
                 if matches!(units.first(), Some(0xD800..=0xDBFF))

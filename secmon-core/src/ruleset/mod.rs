@@ -5,6 +5,8 @@ mod builder;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::event::{Event, Level, Name, fields, rfc3339};
@@ -99,6 +101,23 @@ impl ActiveRule {
             return hash.chain_update(rule.hash).finalize().into();
         }
         hash.chain_update(self.rule.settings.to_string()).finalize().into()
+    }
+}
+
+impl Serialize for ActiveRule {
+    /// Id, kind, what it says of itself, settings.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let about = self.about();
+        let mut all = serializer.serialize_struct("ActiveRule", 8)?;
+        all.serialize_field("id", self.id())?;
+        all.serialize_field("kind", self.kind_name())?;
+        all.serialize_field("title", self.title())?;
+        all.serialize_field("level", &about.level)?;
+        all.serialize_field("technique", about.technique)?;
+        all.serialize_field("description", about.description)?;
+        all.serialize_field("advice", about.advice)?;
+        all.serialize_field("settings", self.settings())?;
+        all.end()
     }
 }
 

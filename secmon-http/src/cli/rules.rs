@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use secmon_core::rules::Signal;
 use secmon_core::{Counters, Detection, Ruleset};
@@ -11,7 +10,7 @@ use secmon_http::{Config, SigmaConfig};
 
 use super::lines::LineArgs;
 use super::output::{Format, Table, say, stdout, style};
-use super::scan::stored;
+use super::scan::EventArgs;
 use super::{Failure, Run};
 
 /// Rules: list them, check Sigma files, try one on events, explain one
@@ -86,15 +85,8 @@ struct Test {
     /// A file of one rule, or the id of a rule in use
     #[arg(value_name = "RULE")]
     rule: String,
-    /// Files of events, plain or .gz; `-` is standard input
-    #[arg(required_unless_present = "store", conflicts_with = "store", value_name = "EVENTS")]
-    files: Vec<String>,
-    /// Try it on what is stored
-    #[arg(long, value_name = "URL")]
-    store: Option<String>,
-    /// Of what is stored, only events from this time on
-    #[arg(long, requires = "store", value_name = "T")]
-    since: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    events: EventArgs,
     /// A Sigma filter: what it would hide is told
     #[arg(long, value_name = "FILE")]
     filter: Option<PathBuf>,
@@ -141,23 +133,13 @@ fn list(source: &Source, output: Option<Format>) -> Result<u8, Failure> {
     let mut out = stdout();
     let mut table = Table::new(["LEVEL", "ID", "KIND", "ATT&CK", "TITLE"]);
     for rule in ruleset.rules() {
-        let about = rule.about();
         if Format::or_default(output) == Format::Table {
             let (level, kind) = (rule.level().to_string(), rule.kind_name().to_owned());
-            let cells = [level, rule.id().into(), kind, about.technique.into(), rule.title().into()];
+            let cells = [level, rule.id().into(), kind, rule.about().technique.into(), rule.title().into()];
             table.row(style(rule.level()), cells);
             continue;
         }
-        out.line(serde_json::json!({
-            "id": rule.id(),
-            "kind": rule.kind_name(),
-            "title": rule.title(),
-            "level": rule.level(),
-            "technique": about.technique,
-            "description": about.description,
-            "advice": about.advice,
-            "settings": rule.settings(),
-        }))?;
+        out.line(serde_json::to_string(rule)?)?;
     }
     if Format::or_default(output) == Format::Table {
         table.print(&mut out)?;
@@ -242,10 +224,7 @@ impl Test {
             found.events += 1;
             Ok(())
         };
-        match &self.store {
-            Some(url) => stored(url, self.since, &ruleset, &mut visit)?,
-            None => self.lines.each_signals(&self.files, &ruleset, visit)?,
-        }
+        self.events.each_signals(&self.lines, &ruleset, &mut visit)?;
         found.incidents = counters.incidents().len();
         Ok(found)
     }

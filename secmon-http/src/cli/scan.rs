@@ -20,15 +20,8 @@ use super::{Failure, Run};
 /// Exits with 1 if there are any. Example: secmon scan /var/log/auth.log
 #[derive(Args, Debug)]
 pub(crate) struct Scan {
-    /// Files, plain or .gz; `-` is standard input
-    #[arg(required_unless_present = "store", conflicts_with = "store", value_name = "FILE")]
-    files: Vec<String>,
-    /// Scan what is stored instead of files
-    #[arg(long, value_name = "URL")]
-    store: Option<String>,
-    /// Of what is stored, only events from this time on
-    #[arg(long, requires = "store", value_name = "T")]
-    since: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    events: EventArgs,
     /// A configuration with rules, networks and zones
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -58,6 +51,35 @@ pub(crate) struct Scan {
     stats: bool,
     #[command(flatten)]
     lines: LineArgs,
+}
+
+/// Events in files, or in a store.
+#[derive(Args, Debug)]
+pub(super) struct EventArgs {
+    /// Files, plain or .gz; `-` is standard input
+    #[arg(required_unless_present = "store", conflicts_with = "store", value_name = "FILE")]
+    files: Vec<String>,
+    /// Scan what is stored instead of files
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
+    /// Of what is stored, only events from this time on
+    #[arg(long, requires = "store", value_name = "T")]
+    since: Option<DateTime<Utc>>,
+}
+
+impl EventArgs {
+    /// Gives what each event is to the rules to a visitor.
+    pub(super) fn each_signals(
+        &self,
+        lines: &LineArgs,
+        ruleset: &Ruleset,
+        visit: &mut dyn FnMut(&[Signal]) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        match &self.store {
+            Some(url) => stored(url, self.since, ruleset, visit),
+            None => lines.each_signals(&self.files, ruleset, visit),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -120,10 +142,7 @@ impl Run for Scan {
             }
             Ok(())
         };
-        match &self.store {
-            Some(url) => stored(url, self.since, &ruleset, &mut visit)?,
-            None => self.lines.each_signals(&self.files, &ruleset, visit)?,
-        }
+        self.events.each_signals(&self.lines, &ruleset, &mut visit)?;
         stats.seconds = started.elapsed().as_secs_f64();
         let incidents = counters.incidents();
         stats.incidents = incidents.len();
@@ -164,7 +183,7 @@ impl Scan {
 }
 
 /// Gives the stored events to a visitor, stream by stream in the order in which they were sealed.
-pub(super) fn stored(
+fn stored(
     url: &str,
     since: Option<DateTime<Utc>>,
     ruleset: &Ruleset,
@@ -183,7 +202,7 @@ pub(super) fn stored(
     Ok(())
 }
 
-pub(super) fn rfc3339(time: DateTime<Utc>) -> String {
+fn rfc3339(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 

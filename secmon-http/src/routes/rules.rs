@@ -13,19 +13,6 @@ pub(crate) fn routes() -> Router<App> {
 }
 
 async fn list(_: Reader, State(app): State<App>) -> Json<Value> {
-    let rules = app.0.ruleset.rules().map(|rule| {
-        let about = rule.about();
-        json!({
-            "id": rule.id(),
-            "kind": rule.kind_name(),
-            "title": rule.title(),
-            "level": rule.level(),
-            "technique": about.technique,
-            "description": about.description,
-            "advice": about.advice,
-            "settings": rule.settings(),
-        })
-    });
-    let rules: Vec<Value> = rules.collect();
+    let rules: Vec<_> = app.0.ruleset.rules().collect();
     Json(json!({"rules": rules, "meta": {"next_page": null}}))
 }

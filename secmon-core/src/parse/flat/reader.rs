@@ -7,6 +7,7 @@ use super::{
     Flat, IS_SPECIAL, MOST_DEPTH, MOST_FIELDS, Part, Raw, SPECIAL, is_set, set, small_hash,
 };
 use crate::parse::aliases::ecs_name;
+use crate::parse::json::escaped;
 
 pub(super) struct Reader<'a> {
     pub(super) line: &'a str,
@@ -216,14 +217,10 @@ impl Reader<'_> {
                     None => Part::Line(from, end),
                 });
             }
-            let plain = match self.peek()? {
-                byte @ (b'"' | b'\\' | b'/') => char::from(byte),
-                b'b' => '\u{8}',
-                b'f' => '\u{c}',
-                b'n' => '\n',
-                b'r' => '\r',
-                b't' => '\t',
-                b'u' => {
+            let byte = self.peek()?;
+            let plain = match escaped(byte) {
+                Some(plain) => plain,
+                None if byte == b'u' => {
                     let digits = self.line.get(self.at + 1..self.at + 5)?;
                     let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
                     let code = is_hex.then(|| u32::from_str_radix(digits, 16).ok())??;
@@ -231,7 +228,7 @@ impl Reader<'_> {
                     // None for half of a pair: rare enough for the other way.
                     char::from_u32(code)?
                 }
-                _ => return None,
+                None => return None,
             };
             self.flat.arena.push(plain);
             self.at += 1;
