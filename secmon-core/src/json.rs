@@ -45,6 +45,22 @@ pub(crate) fn push_ip(out: &mut String, address: IpAddr) {
     }
 }
 
+/// Appends an array; how each item is written is given.
+pub(crate) fn push_list<T>(
+    out: &mut String,
+    items: impl IntoIterator<Item = T>,
+    push: impl Fn(&mut String, T),
+) {
+    out.push('[');
+    for (at, item) in items.into_iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        push(out, item);
+    }
+    out.push(']');
+}
+
 /// Appends what a value displays, unescaped.
 pub(crate) fn push_display(out: &mut String, value: impl Display) {
     // A String never refuses a write.

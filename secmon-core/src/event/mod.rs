@@ -257,14 +257,7 @@ pub(crate) fn rfc3339(time: DateTime<Utc>) -> String {
 }
 
 fn push_names(out: &mut String, names: &[std::borrow::Cow<'static, str>]) {
-    out.push('[');
-    for (at, name) in names.iter().enumerate() {
-        if at > 0 {
-            out.push(',');
-        }
-        json::push_str(out, name);
-    }
-    out.push(']');
+    json::push_list(out, names, |out, name| json::push_str(out, name));
 }
 
 /// Where the message begins in the raw line if it runs to its end.

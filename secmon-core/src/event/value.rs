@@ -104,14 +104,7 @@ impl Value {
         match self {
             Self::Int(value) => json::push_int(out, *value),
             Self::List(values) => {
-                out.push('[');
-                for (at, value) in values.iter().enumerate() {
-                    if at > 0 {
-                        out.push(',');
-                    }
-                    value.write_output(out);
-                }
-                out.push(']');
+                json::push_list(out, values, |out, value| value.write_output(out));
             }
             other => other.write_body(out),
         }
@@ -130,16 +123,7 @@ impl Value {
                 json::push_ip(out, *address);
                 out.push('"');
             }
-            Self::List(values) => {
-                out.push('[');
-                for (at, value) in values.iter().enumerate() {
-                    if at > 0 {
-                        out.push(',');
-                    }
-                    value.write_body(out);
-                }
-                out.push(']');
-            }
+            Self::List(values) => json::push_list(out, values, |out, value| value.write_body(out)),
             Self::Null => out.push_str("null"),
             Self::Text(text) => json::push_str(out, text),
         }

@@ -1,7 +1,7 @@
 //! `Builder`: collects rules, and compiles them.
 
 #[cfg(feature = "sigma")]
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -69,15 +69,14 @@ impl Builder {
     #[cfg(feature = "sigma")]
     #[must_use]
     pub fn sigma(mut self, rules: &SigmaRules) -> Self {
-        let new: HashMap<String, Arc<SigmaRule>> =
-            rules.resolved().into_iter().map(|rule| (rule.id.clone(), rule)).collect();
-        self.rules.retain(|rule| !new.contains_key(&rule.id));
-        let mut new: Vec<_> = new.into_iter().collect();
-        new.sort_by(|(_, a), (_, b)| (&a.file, a.line).cmp(&(&b.file, b.line)));
-        self.rules.extend(new.into_iter().map(|(id, rule)| ActiveRule {
-            id,
+        let mut new: Vec<&Arc<SigmaRule>> = rules.resolved().iter().collect();
+        new.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+        let ids: HashSet<&str> = new.iter().map(|rule| rule.id.as_str()).collect();
+        self.rules.retain(|rule| !ids.contains(rule.id.as_str()));
+        self.rules.extend(new.into_iter().map(|rule| ActiveRule {
+            id: rule.id.clone(),
             rule: rule.erased(),
-            sigma: Some(rule),
+            sigma: Some(Arc::clone(rule)),
         }));
         self
     }
@@ -154,15 +153,12 @@ impl Builder {
     }
 
     fn put(&mut self, id: &str, rule: AnyRule) {
-        self.put_active(ActiveRule {
+        let rule = ActiveRule {
             id: id.into(),
             rule,
             #[cfg(feature = "sigma")]
             sigma: None,
-        });
-    }
-
-    fn put_active(&mut self, rule: ActiveRule) {
+        };
         match self.rules.iter_mut().find(|other| other.id == rule.id) {
             Some(other) => *other = rule,
             None => self.rules.push(rule),

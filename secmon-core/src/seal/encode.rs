@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use super::body::MOST_BODY;
 use super::claim::Claim;
 use crate::event::{Event, Name};
-use crate::json::{push_display, push_escaped, push_int, push_str};
+use crate::json::{push_display, push_escaped, push_int, push_list, push_str};
 
 /// Room for what stands around the event in a body, with numbers at their longest.
 const ENVELOPE: usize = 640;
@@ -127,14 +127,7 @@ pub(crate) fn encode(envelope: &Envelope<'_>, event: &Event, out: &mut String) {
 }
 
 fn push_texts(out: &mut String, texts: &[String]) {
-    out.push('[');
-    for (at, text) in texts.iter().enumerate() {
-        if at > 0 {
-            out.push(',');
-        }
-        push_str(out, text);
-    }
-    out.push(']');
+    push_list(out, texts, |out, text| push_str(out, text));
 }
 
 /// `{"<field>":[<index>, ...], ...}` of the values that are erased.
@@ -152,14 +145,7 @@ fn push_erased(out: &mut String, values: &BTreeMap<Name, Vec<u64>>) {
 }
 
 fn push_seqs(out: &mut String, seqs: &[u64]) {
-    out.push('[');
-    for (at, seq) in seqs.iter().enumerate() {
-        if at > 0 {
-            out.push(',');
-        }
-        push_int(out, i64::try_from(*seq).unwrap_or(i64::MAX));
-    }
-    out.push(']');
+    push_list(out, seqs, |out, seq| push_int(out, i64::try_from(*seq).unwrap_or(i64::MAX)));
 }
 
 /// Whether the event fits a body whatever the envelope.

@@ -38,6 +38,7 @@ mod modifier;
 mod moment;
 mod pattern;
 mod pipeline;
+mod placeholder;
 mod plain;
 mod predicate;
 mod problem;
@@ -48,7 +49,7 @@ mod source;
 mod view;
 mod yaml;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub(crate) use self::active::SigmaRule;
 pub use self::engine::RuleCounts;
@@ -71,7 +72,11 @@ pub struct SigmaRules {
     pipelines: Vec<Pipeline>,
     filter_mode: FilterMode,
     problems: Vec<Problem>,
+    /// Rules in use and what is wrong with them, once somebody asked.
+    resolved: OnceLock<Resolution>,
 }
+
+type Resolution = (Vec<Arc<SigmaRule>>, Vec<Problem>);
 
 #[derive(Clone, Debug)]
 struct Document {
@@ -98,6 +103,7 @@ impl Default for SigmaRules {
             pipelines: vec![Pipeline::builtin()],
             filter_mode: FilterMode::default(),
             problems: Vec::new(),
+            resolved: OnceLock::new(),
         }
     }
 }
@@ -106,6 +112,7 @@ impl SigmaRules {
     /// Reads the rules of a file; the name is for messages. Placeholders must be known before: load
     /// [pipelines](SigmaRules::load_pipeline) first.
     pub fn load(&mut self, file: &str, text: &str) {
+        self.resolved = OnceLock::new();
         let name: Arc<str> = file.into();
         let mut documents = Vec::new();
         let read = yaml::documents(text, |node| documents.push(node));
@@ -131,6 +138,7 @@ impl SigmaRules {
 
     /// Reads a pipeline: mappings of fields, conditions, and what placeholders stand for.
     pub fn load_pipeline(&mut self, file: &str, text: &str) {
+        self.resolved = OnceLock::new();
         let mut documents = Vec::new();
         let read = yaml::documents(text, |node| documents.push(node));
         let parsed = read.and_then(|()| documents.iter().map(pipeline::parse).collect());
@@ -146,14 +154,14 @@ impl SigmaRules {
 
     /// Says how filters are to be read that do not say it themselves (`filter: {mode: and}`).
     pub fn set_filter_mode(&mut self, mode: FilterMode) {
+        self.resolved = OnceLock::new();
         self.filter_mode = mode;
     }
 
     /// What is wrong with what was loaded, and what looks as if something else was meant.
     pub fn problems(&self) -> Vec<Problem> {
-        let mut problems = self.problems.clone();
-        problems.extend(resolve::resolve(self).1);
-        problems
+        let (_, found) = self.resolve();
+        self.problems.iter().chain(found).cloned().collect()
     }
 
     /// The rules with fields that no parser and no mapping gives: they match only events that come with these
@@ -163,8 +171,12 @@ impl SigmaRules {
     }
 
     /// The rules in use.
-    pub(crate) fn resolved(&self) -> Vec<Arc<SigmaRule>> {
-        resolve::resolve(self).0
+    pub(crate) fn resolved(&self) -> &[Arc<SigmaRule>] {
+        &self.resolve().0
+    }
+
+    fn resolve(&self) -> &Resolution {
+        self.resolved.get_or_init(|| resolve::resolve(self))
     }
 
     fn problem(&mut self, file: &str, wrong: problem::Wrong, is_warning: bool) {

@@ -6,9 +6,10 @@ use sha2::{Digest, Sha256};
 
 use super::condition::{self, Condition};
 use super::correlation::{self, Correlation};
+use super::placeholder::Placeholders;
 use super::predicate::Expr;
 use super::problem::Wrong;
-use super::selection::{Compiler, Placeholders};
+use super::selection::Compiler;
 use super::source::LogSource;
 use super::yaml::{Kind, Node};
 use crate::event::Level;

@@ -1,12 +1,10 @@
 //! Search identifiers: a map is all of its fields, a list is any of its items, texts are keywords.
 
 use super::modifier;
+use super::placeholder::Placeholders;
 use super::predicate::Expr;
 use super::problem::Wrong;
 use super::yaml::{Kind, Node};
-
-/// What a placeholder stands for.
-pub(super) type Placeholders<'a> = &'a dyn Fn(&str) -> Option<Vec<String>>;
 
 /// Compiles search identifiers, and collects what they warn of.
 pub(super) struct Compiler<'a> {

@@ -7,7 +7,7 @@ use chrono::SecondsFormat;
 
 use super::pattern::{Pattern, fold_into};
 use super::predicate::{Expr, Predicate, Reference, Test};
-use crate::event::{Event, Value};
+use crate::event::{Event, Value, rfc3339};
 
 /// What an event says besides its fields.
 pub(super) const PSEUDO: &[&str] =
@@ -89,15 +89,13 @@ impl Fields for Event {
     fn pseudo(&self, name: &str) -> Option<Value> {
         match name {
             // With the offset that it came with: parts of a date are those that were written.
-            "@timestamp" => {
-                let format = SecondsFormat::AutoSi;
-                Some(match self.offset {
-                    Some(offset) => {
-                        self.time.with_timezone(&offset).to_rfc3339_opts(format, true).into()
-                    }
-                    None => self.time.to_rfc3339_opts(format, true).into(),
-                })
-            }
+            "@timestamp" => Some(match self.offset {
+                Some(offset) => {
+                    let time = self.time.with_timezone(&offset);
+                    time.to_rfc3339_opts(SecondsFormat::AutoSi, true).into()
+                }
+                None => rfc3339(self.time).into(),
+            }),
             "event.timezone" => self.offset.map(|offset| offset.to_string().into()),
             "log.level" => Some(self.level.as_str().into()),
             "product" => names(self.sources.product.iter()),

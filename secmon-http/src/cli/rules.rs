@@ -10,7 +10,7 @@ use secmon_http::{Config, SigmaConfig};
 
 use super::lines::LineArgs;
 use super::output::{Format, Table, say, stdout, style};
-use super::scan::EventArgs;
+use super::scan::{EventArgs, RuleArgs};
 use super::{Failure, Run};
 
 /// Rules: list them, check Sigma files, try one on events, explain one
@@ -29,7 +29,7 @@ enum Action {
     /// Example: secmon rules list --config secmon.toml
     List {
         #[command(flatten)]
-        source: Source,
+        source: RuleArgs,
         /// How to print it [default: table on a terminal, else jsonl]
         #[arg(long, value_enum)]
         output: Option<Format>,
@@ -60,24 +60,10 @@ enum Action {
         #[arg(value_name = "EVENT")]
         event: String,
         #[command(flatten)]
-        source: Source,
+        source: RuleArgs,
         #[command(flatten)]
         lines: LineArgs,
     },
-}
-
-/// Where rules come from.
-#[derive(Args, Debug)]
-struct Source {
-    /// A configuration with rules
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Sigma rules: a file, or a folder of .yml files; may repeat
-    #[arg(long, value_name = "PATH")]
-    rules: Vec<PathBuf>,
-    /// A pipeline in pySigma's form; may repeat
-    #[arg(long, value_name = "FILE")]
-    pipeline: Vec<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -91,7 +77,7 @@ struct Test {
     #[arg(long, value_name = "FILE")]
     filter: Option<PathBuf>,
     #[command(flatten)]
-    source: Source,
+    source: RuleArgs,
     #[command(flatten)]
     lines: LineArgs,
 }
@@ -109,27 +95,31 @@ impl Run for Rules {
     }
 }
 
-impl Source {
-    /// The rules in use; a file of rules may be given by its path in place of an id.
-    fn ruleset(&self, rule: Option<&str>, filter: Option<&PathBuf>) -> Result<Ruleset, Failure> {
-        let mut config = Config::load(self.config.as_deref())?;
-        config.sigma.pipelines.extend_from_slice(&self.pipeline);
-        let file = rule.map(PathBuf::from).filter(|path| path.is_file());
-        if file.is_some() {
-            config.sigma.rules.clear();
-            config.rules.clear();
-            config.builtin = false;
-        }
-        config.sigma.rules.extend(self.rules.iter().chain(&file).chain(filter).cloned());
-        let builder = super::rule_builder(&config)?;
-        let ids: Vec<String> = rule.filter(|_| file.is_none()).map(str::to_owned).into_iter().collect();
-        let builder = if ids.is_empty() { builder } else { builder.only(&ids)? };
-        Ok(builder.build()?)
+/// The rules in use; a file of rules may be given by its path in place of an id.
+fn ruleset(
+    source: &RuleArgs,
+    rule: Option<&str>,
+    filter: Option<&PathBuf>,
+) -> Result<Ruleset, Failure> {
+    let mut config = Config::load(source.config.as_deref())?;
+    let file = rule.map(PathBuf::from).filter(|path| path.is_file());
+    if file.is_some() {
+        config.sigma.rules.clear();
+        config.rules.clear();
+        config.builtin = false;
     }
+    source.add_to(&mut config);
+    config.sigma.rules.extend(file.iter().chain(filter).cloned());
+    let builder = super::rule_builder(&config)?;
+    Ok(match rule.filter(|_| file.is_none()) {
+        Some(id) => builder.only(&[id.to_owned()])?,
+        None => builder,
+    }
+    .build()?)
 }
 
-fn list(source: &Source, output: Option<Format>) -> Result<u8, Failure> {
-    let ruleset = source.ruleset(None, None)?;
+fn list(source: &RuleArgs, output: Option<Format>) -> Result<u8, Failure> {
+    let ruleset = ruleset(source, None, None)?;
     let mut out = stdout();
     let mut table = Table::new(["LEVEL", "ID", "KIND", "ATT&CK", "TITLE"]);
     for rule in ruleset.rules() {
@@ -216,7 +206,7 @@ impl Test {
     }
 
     fn found(&self, filter: Option<&PathBuf>) -> Result<Found, Failure> {
-        let ruleset = self.source.ruleset(Some(&self.rule), filter)?;
+        let ruleset = ruleset(&self.source, Some(&self.rule), filter)?;
         let mut counters = Counters::new(&ruleset);
         let mut found = Found::default();
         let mut visit = |signals: &[Signal]| {
@@ -230,8 +220,8 @@ impl Test {
     }
 }
 
-fn explain(rule: &str, event: String, source: &Source, lines: &LineArgs) -> Result<u8, Failure> {
-    let ruleset = source.ruleset(Some(rule), None)?;
+fn explain(rule: &str, event: String, source: &RuleArgs, lines: &LineArgs) -> Result<u8, Failure> {
+    let ruleset = ruleset(source, Some(rule), None)?;
     let mut first = None;
     lines.each(&[event], &Ruleset::empty(), |prepared| {
         first.get_or_insert(prepared.event);

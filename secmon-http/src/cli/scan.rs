@@ -22,15 +22,8 @@ use super::{Failure, Run};
 pub(crate) struct Scan {
     #[command(flatten)]
     events: EventArgs,
-    /// A configuration with rules, networks and zones
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Sigma rules: a file, or a folder of .yml files; may repeat
-    #[arg(long, value_name = "PATH")]
-    rules: Vec<PathBuf>,
-    /// A pipeline in pySigma's form: where fields stand in events, what placeholders stand for; may repeat
-    #[arg(long, value_name = "FILE")]
-    pipeline: Vec<PathBuf>,
+    #[command(flatten)]
+    rules: RuleArgs,
     /// Try Sigma rules on all events, whatever their log sources
     #[arg(long)]
     unrouted: bool,
@@ -51,6 +44,28 @@ pub(crate) struct Scan {
     stats: bool,
     #[command(flatten)]
     lines: LineArgs,
+}
+
+/// Where rules come from.
+#[derive(Args, Debug)]
+pub(super) struct RuleArgs {
+    /// A configuration with rules, networks and zones
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Sigma rules: a file, or a folder of .yml files; may repeat
+    #[arg(long, value_name = "PATH")]
+    rules: Vec<PathBuf>,
+    /// A pipeline in pySigma's form: where fields stand in events, what placeholders stand for; may repeat
+    #[arg(long, value_name = "FILE")]
+    pipeline: Vec<PathBuf>,
+}
+
+impl RuleArgs {
+    /// Adds the Sigma rules and pipelines to those of a configuration.
+    pub(super) fn add_to(&self, config: &mut Config) {
+        config.sigma.rules.extend_from_slice(&self.rules);
+        config.sigma.pipelines.extend_from_slice(&self.pipeline);
+    }
 }
 
 /// Events in files, or in a store.
@@ -167,13 +182,12 @@ impl Run for Scan {
 
 impl Scan {
     fn ruleset(&self) -> Result<Ruleset, Failure> {
-        let mut config = match &self.config {
+        let mut config = match &self.rules.config {
             Some(path) => Config::load(Some(path))?,
             None => Config::default(),
         };
         config.builtin &= !self.no_builtin;
-        config.sigma.rules.extend_from_slice(&self.rules);
-        config.sigma.pipelines.extend_from_slice(&self.pipeline);
+        self.rules.add_to(&mut config);
         let mut builder = super::rule_builder(&config)?;
         if self.unrouted {
             builder = builder.unrouted();

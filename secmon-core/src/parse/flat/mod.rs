@@ -26,9 +26,8 @@ pub(crate) struct Flat {
     /// Names of nested fields, and texts with escapes.
     arena: String,
     /// Line and arena in lower case, where all is ASCII.
-    lower: Option<(String, String)>,
-    /// The memory for both while they are not there.
-    spare: Option<(String, String)>,
+    lower: [String; 2],
+    is_ascii: bool,
     sources: [Vec<Raw>; 3],
     /// Service and categories that a Windows channel and event id tell.
     windows: Option<(&'static str, &'static [&'static str])>,
@@ -148,7 +147,7 @@ impl Flat {
 
     /// A part in lower case, where all is ASCII.
     pub(crate) fn lower(&self, part: Part) -> Option<&str> {
-        let (line, arena) = self.lower.as_ref()?;
+        let [line, arena] = self.all_lower()?;
         match part {
             Part::Line(from, to) => line.get(from..to),
             Part::Arena(from, to) => arena.get(from..to),
@@ -158,23 +157,18 @@ impl Flat {
 
     /// All that the object holds in lower case, where all is ASCII: line, and texts with escapes.
     pub(crate) fn all_lower(&self) -> Option<[&str; 2]> {
-        self.lower.as_ref().map(|(line, arena)| [line.as_str(), arena.as_str()])
+        self.is_ascii.then(|| self.lower.each_ref().map(String::as_str))
     }
 
-    /// Puts line and arena in lower case, in memory that is there already.
     fn fold(&mut self, line: &str) {
-        let (mut first, mut second) =
-            self.spare.take().or_else(|| self.lower.take()).unwrap_or_default();
-        if !line.is_ascii() || !self.arena.is_ascii() {
-            self.spare = Some((first, second));
-            return;
+        self.is_ascii = line.is_ascii() && self.arena.is_ascii();
+        if self.is_ascii {
+            for (lower, text) in self.lower.iter_mut().zip([line, &self.arena]) {
+                lower.clear();
+                lower.push_str(text);
+                lower.make_ascii_lowercase();
+            }
         }
-        for (lower, text) in [(&mut first, line), (&mut second, &self.arena)] {
-            lower.clear();
-            lower.push_str(text);
-            lower.make_ascii_lowercase();
-        }
-        self.lower = Some((first, second));
     }
 
     pub(crate) fn text<'a>(&'a self, line: &'a str, part: Part) -> &'a str {

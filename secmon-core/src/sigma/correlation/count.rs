@@ -17,7 +17,7 @@ use crate::window::Bounded;
 /// Signals may come so late within their group and still be counted with the others.
 const LATENESS: i64 = 600_000_000;
 
-/// A correlation with those that it refers to: numbered, inner ones first, itself last.
+/// A correlation with those that it refers to: numbered, itself first.
 #[derive(Debug)]
 pub(in super::super) struct Counting {
     pub(in super::super) nodes: Vec<Node>,

@@ -55,14 +55,6 @@ struct Run<'a, F> {
     event: &'a F,
 }
 
-impl<F> Clone for Run<'_, F> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<F> Copy for Run<'_, F> {}
-
 impl Scratch {
     /// Adds the rules of a bucket that an event matches.
     pub(super) fn run(
@@ -106,7 +98,7 @@ impl Scratch {
                 self.pass(raw, bucket, literals);
             }
         }
-        let run = Run { engine, event };
+        let run = &Run { engine, event };
         for at in 0..self.candidates.len() {
             let Some(rule) = self.candidates.get(at).copied() else { continue };
             self.attempt(run, rule, found);
@@ -186,7 +178,7 @@ impl Scratch {
         }
     }
 
-    fn attempt(&mut self, run: Run<'_, impl Fields>, at: u32, found: &mut Vec<u32>) {
+    fn attempt(&mut self, run: &Run<'_, impl Fields>, at: u32, found: &mut Vec<u32>) {
         let Some(rule) = run.engine.rules.get(at as usize) else { return };
         rule.candidates.fetch_add(1, Ordering::Relaxed);
         if self.holds(run, &rule.tree) {
@@ -194,7 +186,7 @@ impl Scratch {
         }
     }
 
-    fn holds(&mut self, run: Run<'_, impl Fields>, tree: &Tree) -> bool {
+    fn holds(&mut self, run: &Run<'_, impl Fields>, tree: &Tree) -> bool {
         match tree {
             Tree::Ask(at) => self.answer(run, *at),
             Tree::Not(inner) => !self.holds(run, inner),
@@ -206,7 +198,7 @@ impl Scratch {
         }
     }
 
-    fn answer(&mut self, run: Run<'_, impl Fields>, at: u32) -> bool {
+    fn answer(&mut self, run: &Run<'_, impl Fields>, at: u32) -> bool {
         let answer = self.answers.get(at as usize).copied().unwrap_or_default();
         if answer >> 1 == self.event {
             return answer & 1 == 1;
