@@ -261,6 +261,7 @@ fn sharp() -> Ruleset {
         "unauthorized_access" => serde_json::json!({"requests": 2, "within": "5m"}),
         "threshold" => serde_json::json!({"above": 85, "for": "1m"}),
         "off_hours" => serde_json::json!({"from": "12:10:00", "to": "11:00:00"}),
+        "profile" => serde_json::json!({"by": ["user.name", "host.name"], "days": 2, "learn": 1}),
         _ => serde_json::json!({"failures": 3}),
     };
     [
@@ -269,6 +270,7 @@ fn sharp() -> Ruleset {
         "login_after_failures",
         "off_hours",
         "port_scan",
+        "profile",
         "threshold",
         "unauthorized_access",
     ]

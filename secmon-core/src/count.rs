@@ -164,11 +164,11 @@ impl Counters {
         let mut all = (Vec::new(), Vec::new());
         let Some(running) = self.rules.get_mut(at) else { return all };
         for found in out.found {
-            let (kind, time, group, level) = match found {
-                Found::Fired { time, group, level } => (None, time, group, level),
+            let (kind, time, group, level, reason) = match found {
+                Found::Fired { time, group, level, reason } => (None, time, group, level, reason),
                 Found::Recovered { .. } if self.keep_open => continue,
                 Found::Recovered { time, group } => {
-                    (Some(ChangeKind::Recovered), time, group, running.rule.level())
+                    (Some(ChangeKind::Recovered), time, group, running.rule.level(), None)
                 }
             };
             let id = detection_id(running.rule.id(), &group, stream, seq);
@@ -178,10 +178,12 @@ impl Counters {
                     (Some(kind), Some(_)) => kind,
                     (None, None) => {
                         tally.open = Some((id, level));
+                        tally.reason.clone_from(&reason);
                         ChangeKind::Opened
                     }
                     (None, Some((opened, before))) if level > before => {
                         tally.open = Some((opened, level));
+                        tally.reason.clone_from(&reason);
                         ChangeKind::Raised
                     }
                     (Some(_), None) | (None, Some(_)) => return None,
@@ -195,7 +197,8 @@ impl Counters {
             });
             if kind.is_none() {
                 let (rule, title) = (rule.id().to_owned(), rule.title().to_owned());
-                all.0.push(Detection { id, rule, title, level, time, group: group.clone(), seq });
+                let group = group.clone();
+                all.0.push(Detection { id, rule, title, level, time, group, seq, reason });
             }
             if let Some(change) = change {
                 match change.kind {
@@ -305,6 +308,7 @@ fn incident(rule: &ActiveRule, group: &Group, tally: &Tally) -> Option<Incident>
         first: DateTime::from_timestamp_micros(tally.first)?,
         last: DateTime::from_timestamp_micros(tally.last)?,
         evidence: tally.evidence(),
+        reason: tally.reason.clone(),
     })
 }
 

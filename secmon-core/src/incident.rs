@@ -27,6 +27,8 @@ pub struct Detection {
     pub group: Group,
     /// The record that made it fire; in a scan the line, from 0.
     pub seq: u64,
+    /// What was expected and what was seen, where the rule says so.
+    pub reason: Option<String>,
 }
 
 /// Where an incident stands.
@@ -75,6 +77,8 @@ pub struct Incident {
     pub last: DateTime<Utc>,
     /// The first ten and the last ten records (lines, in a scan, from 0).
     pub evidence: Vec<u64>,
+    /// What was expected and what was seen, where the rule says so: of the detection that opened or raised it.
+    pub reason: Option<String>,
 }
 
 /// What became of an incident.
@@ -114,7 +118,7 @@ pub struct Change {
 impl Change {
     /// The event that is sealed behind its cause.
     pub(crate) fn event(&self) -> Event {
-        let Incident { id, rule, title, level, group, count, last, .. } = &self.incident;
+        let Incident { id, rule, title, level, group, count, last, reason, .. } = &self.incident;
         let mut event = Event::new(*last);
         event.level = *level;
         event.set(fields::EVENT_KIND, "alert");
@@ -123,6 +127,9 @@ impl Change {
         event.set("rule.id", rule.as_str());
         event.set("secmon.incident.id", format!("{id:032x}"));
         event.set("secmon.incident.count", i64::try_from(*count).unwrap_or(i64::MAX));
+        if let Some(reason) = reason {
+            event.set("event.reason", reason.as_str());
+        }
         for (name, value) in group.pairs() {
             event.set(name, value);
         }
@@ -140,6 +147,8 @@ pub(crate) struct Tally {
     pub(crate) first: i64,
     pub(crate) last: i64,
     pub(crate) open: Option<(u128, Level)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
     head: Vec<u64>,
     tail: VecDeque<u64>,
 }
@@ -169,7 +178,8 @@ impl Tally {
 
 impl Heap for Tally {
     fn heap(&self) -> usize {
-        (self.head.len() + self.tail.len()) * size_of::<u64>()
+        let reason = self.reason.as_ref().map_or(0, String::len);
+        (self.head.len() + self.tail.len()) * size_of::<u64>() + reason
     }
 
     fn held(&self) -> bool {

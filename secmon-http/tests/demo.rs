@@ -9,12 +9,13 @@ use secmon_core::parse::{Context, LineFormat};
 use secmon_core::{Counters, Ruleset};
 use secmon_http::{Config, demo};
 
-const ANOMALIES: [&str; 9] = [
+const ANOMALIES: [&str; 10] = [
     "address",
     "brute_force",
     "login_after_failures",
     "off_hours",
     "port_scan",
+    "profile",
     "threshold",
     "threshold_disk",
     "threshold_memory",

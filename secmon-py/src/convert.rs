@@ -23,7 +23,7 @@ pub(crate) fn now_or(given: Option<DateTime<FixedOffset>>) -> DateTime<Utc> {
 }
 
 pub(crate) fn detection(detection: &Detection) -> Value {
-    let Detection { rule, title, level, time, group, seq, .. } = detection;
+    let Detection { rule, title, level, time, group, seq, reason, .. } = detection;
     let group: Value = serde_json::from_str(group.as_json()).unwrap_or_default();
     json!({
         "rule": rule,
@@ -32,11 +32,12 @@ pub(crate) fn detection(detection: &Detection) -> Value {
         "time": rfc3339(*time),
         "group": group,
         "seq": seq,
+        "reason": reason,
     })
 }
 
 pub(crate) fn incident(incident: &Incident) -> Value {
-    let Incident { rule, title, level, group, first, last, count, .. } = incident;
+    let Incident { rule, title, level, group, first, last, count, reason, .. } = incident;
     let group: Value = serde_json::from_str(group.as_json()).unwrap_or_default();
     json!({
         "rule": rule,
@@ -46,6 +47,7 @@ pub(crate) fn incident(incident: &Incident) -> Value {
         "first": rfc3339(*first),
         "last": rfc3339(*last),
         "count": count,
+        "reason": reason,
     })
 }
 

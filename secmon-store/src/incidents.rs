@@ -26,6 +26,7 @@ struct Row {
     first_ts: i64,
     last_ts: i64,
     evidence: String,
+    reason: Option<String>,
 }
 
 /// An incident as lists show it.
@@ -53,6 +54,8 @@ pub struct IncidentRow {
     pub stream: String,
     /// The first ten and the last ten records.
     pub evidence: Vec<u64>,
+    /// What was expected and what was seen, where the rule says so.
+    pub reason: Option<String>,
 }
 
 /// Which incidents a list shows, the newest first.
@@ -125,6 +128,7 @@ impl Row {
             rule: self.rule,
             title: self.title,
             state: self.state,
+            reason: self.reason,
             group,
         }
     }
@@ -138,6 +142,7 @@ fn update(db: &mut Db, row: &Row) -> Result<()> {
         incidents::first_ts.eq(row.first_ts),
         incidents::last_ts.eq(row.last_ts),
         incidents::evidence.eq(&row.evidence),
+        incidents::reason.eq(&row.reason),
     );
     on!(db, c => diesel::update(open).set(set).execute(c))?;
     Ok(())
@@ -157,6 +162,7 @@ fn row(stream_no: i64, incident: &Incident) -> Row {
         first_ts: micros(incident.first),
         last_ts: micros(incident.last),
         evidence: serde_json::to_string(&incident.evidence).unwrap_or_default(),
+        reason: incident.reason.clone(),
     }
 }
 
@@ -171,6 +177,7 @@ struct Found {
     level: i32,
     ts: i64,
     grp: String,
+    reason: Option<String>,
 }
 
 /// A detection as lists show it.
@@ -192,6 +199,8 @@ pub struct DetectionRow {
     pub stream: String,
     /// The record that made the rule fire.
     pub seq: u64,
+    /// What was expected and what was seen, where the rule says so.
+    pub reason: Option<String>,
 }
 
 /// Stores detections; one that is there already is the same one.
@@ -207,6 +216,7 @@ pub(crate) fn insert_detections(db: &mut Db, stream_no: i64, found: &[Detection]
             level: detection.level.rank(),
             ts: micros(detection.time),
             grp: detection.group.as_json().into(),
+            reason: detection.reason.clone(),
         })
         .collect();
     for rows in rows.chunks(500) {
@@ -305,6 +315,7 @@ impl Store {
             seq: unsigned(row.seq),
             rule: row.rule,
             title: row.title,
+            reason: row.reason,
             group,
         });
         Ok(Page { rows: rows.collect(), next })

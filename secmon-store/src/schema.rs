@@ -110,6 +110,7 @@ diesel::table! {
         level -> Integer,
         ts -> BigInt,
         grp -> Text,
+        reason -> Nullable<Text>,
     }
 }
 
@@ -127,6 +128,7 @@ diesel::table! {
         first_ts -> BigInt,
         last_ts -> BigInt,
         evidence -> Text,
+        reason -> Nullable<Text>,
     }
 }
 
@@ -231,6 +233,7 @@ diesel::table! {
         place -> Text,
         at -> BigInt,
         evidence -> Text,
+        reason -> Nullable<Text>,
     }
 }
 

@@ -28,6 +28,7 @@ builtin! {
     login_after_failures::LoginAfterFailures,
     off_hours::OffHours,
     port_scan::PortScan,
+    profile::Profile,
     threshold::Threshold,
     unauthorized_access::UnauthorizedAccess,
 }
@@ -209,14 +210,20 @@ pub struct Detections {
 /// One finding of a rule.
 #[derive(Debug)]
 pub(crate) enum Found {
-    Fired { time: DateTime<Utc>, group: Group, level: Level },
+    Fired { time: DateTime<Utc>, group: Group, level: Level, reason: Option<String> },
     Recovered { time: DateTime<Utc>, group: Group },
 }
 
 impl Detections {
     /// The rule fired, on this signal.
     pub fn push(&mut self, signal: &Signal, level: Level) {
-        self.found.push(Found::Fired { time: signal.time, group: signal.group.clone(), level });
+        self.push_at(signal.time, signal.group.clone(), level);
+    }
+
+    /// The rule fired, on this signal, for this reason: a sentence on what was expected and what was seen.
+    pub fn push_because(&mut self, signal: &Signal, level: Level, reason: String) {
+        let (time, group) = (signal.time, signal.group.clone());
+        self.found.push(Found::Fired { time, group, level, reason: Some(reason) });
     }
 
     /// In its incident the signal counts for this, and not for its weight: part of it was counted before.
@@ -226,7 +233,7 @@ impl Detections {
 
     /// The rule fired for a group because time passed.
     pub fn push_at(&mut self, time: DateTime<Utc>, group: Group, level: Level) {
-        self.found.push(Found::Fired { time, group, level });
+        self.found.push(Found::Fired { time, group, level, reason: None });
     }
 
     /// What the rule found in this group has ended by itself.

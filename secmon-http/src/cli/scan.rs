@@ -114,6 +114,8 @@ struct IncidentLine<'a> {
     first: String,
     last: String,
     count: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -124,6 +126,8 @@ struct DetectionLine<'a> {
     line: u64,
     time: String,
     group: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
 }
 
 #[derive(Default, Serialize)]
@@ -226,7 +230,7 @@ fn raw(group: &Group) -> Result<&RawValue, Failure> {
 }
 
 fn show(detection: &Detection, format: Format, table: &mut Table, out: &mut Stdout) -> Result<(), Failure> {
-    let Detection { rule, title, level, time, group, seq, .. } = detection;
+    let Detection { rule, title, level, time, group, seq, reason, .. } = detection;
     let (time, line) = (rfc3339(*time), seq + 1);
     if format == Format::Table {
         table.row(
@@ -235,24 +239,26 @@ fn show(detection: &Detection, format: Format, table: &mut Table, out: &mut Stdo
         );
         return Ok(());
     }
-    let line = DetectionLine { rule, title, level: *level, line, time, group: raw(group)? };
+    let (group, reason) = (raw(group)?, reason.as_deref());
+    let line = DetectionLine { rule, title, level: *level, line, time, group, reason };
     out.line(serde_json::to_string(&line)?)
 }
 
 fn print(incidents: &[Incident], format: Format, out: &mut Stdout) -> Result<(), Failure> {
     if format == Format::Table {
         let mut table = Table::new(["LEVEL", "RULE", "GROUP", "COUNT", "FIRST", "LAST", "TITLE"]);
-        for Incident { rule, title, level, group, first, last, count, .. } in incidents {
+        for Incident { rule, title, level, group, first, last, count, reason, .. } in incidents {
             let (first, last) = (rfc3339(*first), rfc3339(*last));
             let (level_text, group, count) = (level.to_string(), group.to_string(), count.to_string());
-            table.row(style(*level), [level_text, rule.clone(), group, count, first, last, title.clone()]);
+            let title = reason.as_ref().map_or_else(|| title.clone(), |reason| format!("{title}: {reason}"));
+            table.row(style(*level), [level_text, rule.clone(), group, count, first, last, title]);
         }
         return table.print(out);
     }
-    for Incident { rule, title, level, group, first, last, count, .. } in incidents {
+    for Incident { rule, title, level, group, first, last, count, reason, .. } in incidents {
         let (first, last) = (rfc3339(*first), rfc3339(*last));
-        let line =
-            IncidentLine { rule, title, level: *level, group: raw(group)?, first, last, count: *count };
+        let (level, group, count, reason) = (*level, raw(group)?, *count, reason.as_deref());
+        let line = IncidentLine { rule, title, level, group, first, last, count, reason };
         out.line(serde_json::to_string(&line)?)?;
     }
     Ok(())

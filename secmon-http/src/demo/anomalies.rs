@@ -14,6 +14,7 @@ pub(super) const ANOMALIES: &[(&str, Write)] = &[
     ("login_after_failures", login_after_failures),
     ("off_hours", off_hours),
     ("port_scan", port_scan),
+    ("profile", profile),
     ("threshold", |end, lines| above(end, lines, "batch-1", [97.0, 40.0, 40.0])),
     ("threshold_disk", |end, lines| above(end, lines, "batch-2", [20.0, 40.0, 98.0])),
     ("threshold_memory", |end, lines| above(end, lines, "batch-3", [20.0, 98.0, 40.0])),
@@ -89,6 +90,18 @@ fn port_scan(end: DateTime<Utc>, lines: &mut Lines) {
         let time = start + TimeDelta::seconds(number);
         firewall(time, Host(0), "203.0.113.99", 20 + usize::try_from(number).unwrap_or(0), lines);
     }
+}
+
+/// Somebody who comes in the morning, from one desk, for twenty days comes in the evening from another one.
+fn profile(end: DateTime<Utc>, lines: &mut Lines) {
+    let (morning, evening) = (last(end, 9, 0), last(end, 21, 40));
+    for day in 1..=20 {
+        let time = morning - TimeDelta::days(day) + TimeDelta::minutes(day * 7 % 50);
+        let message = "Accepted password for irma from 192.0.2.28 port 50300 ssh2";
+        lines.says(time, Host(2), "sshd", message);
+    }
+    let message = "Accepted password for irma from 192.0.2.90 port 50300 ssh2";
+    lines.says(evening, Host(2), "sshd", message);
 }
 
 /// Somebody asks sudo for what is not his.

@@ -63,10 +63,13 @@ pub fn lines(options: &Options) -> Result<Vec<String>, String> {
     Ok(lines.sorted())
 }
 
-/// The configuration that the anomalies need: the inside network. All others are found with defaults.
+/// The configuration that the anomalies need: the inside network, and whose behaviour is learned. All others
+/// are found with defaults.
 pub fn config() -> String {
     "# What the anomalies of `secmon demo` need.\n\
      [rules.address]\n\
-     allowed = [\"192.0.2.0/24\"]\n"
+     allowed = [\"192.0.2.0/24\"]\n\
+     [rules.profile]\n\
+     by = [\"user.name\"]\n"
         .into()
 }

@@ -30,6 +30,7 @@ async fn list(_: Reader, State(app): State<App>, mut params: Params) -> Result<J
             "group": json_text(&row.group),
             "stream": row.stream,
             "seq": row.seq,
+            "reason": row.reason,
         })
     });
     let detections: Vec<Value> = detections.collect();

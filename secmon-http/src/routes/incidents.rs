@@ -39,6 +39,7 @@ async fn list(_: Reader, State(app): State<App>, mut params: Params) -> Result<J
             "first": rfc3339(row.first),
             "last": rfc3339(row.last),
             "evidence": evidence.collect::<Vec<_>>(),
+            "reason": row.reason,
         })
     });
     let incidents: Vec<Value> = incidents.collect();

@@ -1,0 +1,2 @@
+ALTER TABLE detections DROP COLUMN reason;
+ALTER TABLE incidents DROP COLUMN reason;
