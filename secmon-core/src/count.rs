@@ -1,6 +1,6 @@
 //! The counters: the deterministic half of all rules, with signals and ticks as the only input.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -258,8 +258,24 @@ impl Counters {
     }
 
     /// The memory of all rules.
-    pub(crate) fn save_all(&self) -> Result<Vec<RuleState>> {
+    pub(crate) fn save_all(&mut self) -> Result<Vec<RuleState>> {
+        self.rules.iter_mut().for_each(|running| running.dirty = false);
         self.rules.iter().map(Running::save).collect()
+    }
+
+    /// Takes over the memory of those rules that stay as they are.
+    pub(crate) fn adopt(&mut self, before: Self) {
+        self.keep_open = before.keep_open;
+        let key = |running: &Running| (running.rule.id().to_owned(), running.rule.settings_hash());
+        let mut known: HashMap<_, Running> =
+            before.rules.into_iter().map(|running| (key(&running), running)).collect();
+        for running in &mut self.rules {
+            if let Some(Running { counter, tallies, dirty, .. }) = known.remove(&key(running)) {
+                running.counter = counter;
+                running.tallies = tallies;
+                running.dirty = dirty;
+            }
+        }
     }
 
     /// Takes saved memory back; state of rules that are gone or have other settings is left out.

@@ -106,7 +106,11 @@ impl Monitor {
             self.seal(&mut work, category, event, claim.as_ref(), Hidden::default(), now);
         }
         for mut prepared in step.events {
-            let Prepared { event, signals } = &mut prepared;
+            if prepared.mark != self.ruleset.mark() {
+                // Matched before the rules were exchanged, or against others.
+                prepared = self.ruleset.prepare_event(prepared.event);
+            }
+            let Prepared { event, signals, .. } = &mut prepared;
             let hidden = self.privacy.as_ref().map_or_else(Hidden::default, |privacy| {
                 privacy.hide(event, signals, &mut || work.salt())
             });
@@ -179,19 +183,21 @@ impl Monitor {
 
     /// Takes rules into use from the next event on; rules whose id, kind and settings stay keep their
     /// memory.
-    pub fn set_rules(&mut self, ruleset: Ruleset) -> Result<()> {
-        let mut counters = Counters::live(&ruleset);
-        for state in self.counters.save_all()? {
-            counters.restore(&state)?;
-        }
+    pub fn set_rules(&mut self, ruleset: Ruleset) {
+        let counters = Counters::live(&ruleset);
+        let before = std::mem::replace(&mut self.counters, counters);
+        self.counters.adopt(before);
         self.ruleset = ruleset;
-        self.counters = counters;
-        Ok(())
     }
 
     /// Forgets that an incident is open, because somebody closed it: the next detection opens another.
     pub fn close_incident(&mut self, rule: &str, group: &Group) {
         self.counters.close(rule, group);
+    }
+
+    /// The memory of all rules.
+    pub fn save_all(&mut self) -> Result<Vec<RuleState>> {
+        self.counters.save_all()
     }
 
     /// The memory of the rules that counted something since this was asked last.

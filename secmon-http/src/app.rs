@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
 use secmon_core::Ruleset;
@@ -44,12 +44,30 @@ pub struct App(pub(crate) Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) store: Store,
-    pub(crate) ruleset: Ruleset,
+    pub(crate) rules: Rules,
     pub(crate) queue: Queue,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) setup: Setup,
     pub(crate) verification: Verification,
     pub(crate) witness: Option<Witness>,
+}
+
+/// The rules in use, which may be exchanged.
+#[derive(Debug)]
+pub(crate) struct Rules(RwLock<Ruleset>);
+
+impl Rules {
+    fn new(ruleset: Ruleset) -> Self {
+        Self(RwLock::new(ruleset))
+    }
+
+    fn get(&self) -> Ruleset {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set(&self, ruleset: Ruleset) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = ruleset;
+    }
 }
 
 impl App {
@@ -75,8 +93,8 @@ impl App {
         let setup = Setup::new(writer.stream_row(), begun)?;
         let queue = Queue::start(writer, opening, Arc::clone(&metrics))?;
         let verification = Verification::default();
-        let shared =
-            Shared { config, store, ruleset, queue, metrics, setup, verification, witness };
+        let rules = Rules::new(ruleset);
+        let shared = Shared { config, store, rules, queue, metrics, setup, verification, witness };
         Ok(Self(Arc::new(shared)))
     }
 
@@ -135,6 +153,11 @@ impl App {
         let queue = self.0.queue.clone();
         // Joins a thread, which may take as long as a commit.
         let _ = tokio::task::spawn_blocking(move || queue.stop()).await;
+    }
+
+    /// The rules in use.
+    pub(crate) fn ruleset(&self) -> Ruleset {
+        self.0.rules.get()
     }
 
     /// The zone of stamps that name none.

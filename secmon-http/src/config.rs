@@ -49,6 +49,9 @@ pub struct Config {
     pub integrity: IntegrityConfig,
     /// The service as the witness of other logs.
     pub witness: WitnessConfig,
+    /// The file that it was read from.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
 }
 
 /// The service as the witness of other logs (C2SP `tlog-witness`, under `/witness`).
@@ -208,6 +211,7 @@ impl Default for Config {
             privacy: PrivacyConfig::default(),
             integrity: IntegrityConfig::default(),
             witness: WitnessConfig::default(),
+            file: None,
         }
     }
 }
@@ -255,9 +259,10 @@ impl Config {
                 .map_err(|error| format!("configuration `{}`: {error}", path.display()))?,
             None => String::new(),
         };
-        let name = file.map_or("environment".into(), |path| path.display().to_string());
-        Self::parse(&text, |variable| std::env::var(variable).ok())
-            .map_err(|error| format!("configuration `{name}`: {error}"))
+        let name = file.as_ref().map_or("environment".into(), |path| path.display().to_string());
+        let parsed = Self::parse(&text, |variable| std::env::var(variable).ok());
+        let parsed = parsed.map_err(|error| format!("configuration `{name}`: {error}"))?;
+        Ok(Self { file, ..parsed })
     }
 
     /// Reads the configuration's text, with a look-up for the environment.
@@ -337,7 +342,8 @@ impl Config {
     /// A sentence that names the rule and the field.
     pub fn ruleset(&self) -> Result<Ruleset, String> {
         let mut warn = |problem: &Problem| tracing::warn!("{problem}");
-        self.rule_builder(&mut warn)?.build().map_err(|error| error.to_string())
+        let builder = self.rule_builder(&mut warn)?.clock(crate::clock::nanos);
+        builder.build().map_err(|error| error.to_string())
     }
 
     /// As [`Config::ruleset`], to be changed further; what is wrong with Sigma rules is shown to a visitor.

@@ -26,6 +26,7 @@ pub mod input;
 mod jobs;
 mod metrics;
 mod queue;
+mod reload;
 mod routes;
 mod setup;
 mod sigma;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    CounterVec, Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
-use secmon_core::Level;
+use secmon_core::{Level, Ruleset};
 
 /// Counters of the service.
 #[derive(Debug)]
@@ -20,6 +20,9 @@ pub struct Metrics {
     pub(crate) queue_depth: IntGauge,
     incidents_open: IntGaugeVec,
     records: IntGauge,
+    rule_candidates: IntCounterVec,
+    rule_matches: IntCounterVec,
+    rule_seconds: CounterVec,
 }
 
 impl Metrics {
@@ -50,6 +53,18 @@ impl Metrics {
                 &["level"],
             )?,
             records: IntGauge::with_opts(opts("records", "Sealed records in the store."))?,
+            rule_candidates: IntCounterVec::new(
+                opts("rule_candidates_total", "Events compared with a Sigma rule, by rule."),
+                &["rule"],
+            )?,
+            rule_matches: IntCounterVec::new(
+                opts("rule_matches_total", "Events that matched a Sigma rule, by rule."),
+                &["rule"],
+            )?,
+            rule_seconds: CounterVec::new(
+                opts("rule_seconds_total", "Time that a Sigma rule took, sampled, by rule."),
+                &["rule"],
+            )?,
         };
         let build = IntGaugeVec::new(opts("build_info", "The version that runs."), &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
@@ -62,6 +77,9 @@ impl Metrics {
         registry.register(Box::new(metrics.queue_depth.clone()))?;
         registry.register(Box::new(metrics.incidents_open.clone()))?;
         registry.register(Box::new(metrics.records.clone()))?;
+        registry.register(Box::new(metrics.rule_candidates.clone()))?;
+        registry.register(Box::new(metrics.rule_matches.clone()))?;
+        registry.register(Box::new(metrics.rule_seconds.clone()))?;
         registry.register(Box::new(build))?;
         Ok(metrics)
     }
@@ -88,6 +106,21 @@ impl Metrics {
         }
         self.records.set(i64::try_from(store.record_count()?).unwrap_or(i64::MAX));
         Ok(())
+    }
+
+    /// Reads what rules have cost and brought since they were loaded; of those that nothing was compared with
+    /// nothing is said.
+    pub(crate) fn refresh_rules(&self, ruleset: &Ruleset) {
+        self.rule_candidates.reset();
+        self.rule_matches.reset();
+        self.rule_seconds.reset();
+        for (rule, counts) in ruleset.counts().filter(|(_, counts)| counts.candidates > 0) {
+            let id = &[rule.id()];
+            self.rule_candidates.with_label_values(id).inc_by(counts.candidates);
+            self.rule_matches.with_label_values(id).inc_by(counts.matches);
+            let took = Duration::from_nanos(counts.nanos);
+            self.rule_seconds.with_label_values(id).inc_by(took.as_secs_f64());
+        }
     }
 
     /// All metrics as text.

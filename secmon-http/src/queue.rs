@@ -139,6 +139,17 @@ impl Queue {
         receiver.await.map_err(|_| busy("the writer has stopped"))?
     }
 
+    /// Lets the writer use other rules from the next batch on.
+    pub(crate) async fn set_rules(&self, ruleset: Ruleset) -> secmon_store::Result<()> {
+        let (answer, receiver) = oneshot::channel();
+        let task = move |this: &mut Loop| {
+            this.opening.ruleset = ruleset.clone();
+            let _ = answer.send(this.act(|writer| writer.set_rules(ruleset, now())));
+        };
+        self.send(Task::Act(Box::new(task)))?;
+        receiver.await.map_err(|_| busy("the writer has stopped"))?
+    }
+
     fn send(&self, task: Task) -> secmon_store::Result<()> {
         let jobs = self.jobs.lock().ok().and_then(|jobs| jobs.clone());
         let jobs = jobs.ok_or_else(|| busy("the service is stopping"))?;

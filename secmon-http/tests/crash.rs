@@ -1,7 +1,9 @@
-//! `kill -9` of the service under load: nothing that was acknowledged is lost or doubled.
+//! `kill -9` of the service under load: nothing that was acknowledged is lost or doubled, and rules find what
+//! they find without it.
 
 #![expect(clippy::format_collect, clippy::panic, clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -9,8 +11,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use reqwest::blocking::Client;
-use secmon_store::{RecordQuery, Scope, Store};
+use secmon_core::sigma::SigmaRules;
+use secmon_core::{Counters, Ruleset};
+use secmon_store::{IncidentQuery, RecordQuery, Scope, Store};
 
 /// How often the service is killed.
 const KILLS: u64 = 50;
@@ -66,8 +71,12 @@ fn write(
     for batch in 0_u64.. {
         let events: Vec<u64> =
             (0..=batch % 40).map(|at| (writer << 40) | (batch << 8) | at).collect();
-        let body: String =
-            events.iter().map(|number| format!("{{\"number\":{number}}}\n")).collect();
+        let body: String = events
+            .iter()
+            .map(|number| {
+                format!("{{\"number\":{number},\"writer\":{writer},\"tenth\":{}}}\n", number % 10)
+            })
+            .collect();
         loop {
             if stop.load(Ordering::Relaxed) {
                 return numbers;
@@ -86,9 +95,60 @@ fn write(
     numbers
 }
 
+/// Rules whose memory must survive: they fire behind many kills, and count on.
+const RULES: &str = "
+title: A number
+id: number
+logsource: {category: test}
+detection: {all: {number|exists: true}, condition: all}
+---
+title: Many numbers
+id: many
+correlation: {generate: true, type: event_count, rules: [number], group-by: [writer], timespan: 1h, condition: {gte: 200}}
+---
+title: Different numbers
+id: different
+correlation: {type: value_count, rules: [number], group-by: [tenth], timespan: 1h, condition: {field: number, gte: 150}}
+---
+title: Many, then different ones
+id: chain
+correlation: {generate: true, type: temporal_ordered, rules: [many, number], group-by: [writer], timespan: 1h}
+";
+
+/// Rule, group, count, first and last of each incident.
+type Found = BTreeSet<(String, String, u64, DateTime<Utc>, DateTime<Utc>)>;
+
+/// What the rules find in the stored events, in one go.
+fn scanned(store: &Store) -> Found {
+    let mut rules = SigmaRules::default();
+    rules.load("rules.yml", RULES);
+    assert_eq!(rules.problems(), []);
+    let ruleset = Ruleset::builder().sigma(&rules).build().unwrap();
+    let mut counters = Counters::new(&ruleset);
+    let stream = store.streams().unwrap().remove(0);
+    let mut from = 0;
+    while let Some((next, events)) = store.events(&stream, from, None).unwrap() {
+        from = next;
+        for event in events {
+            counters.event("scan", 0, &ruleset.prepare_event(event));
+        }
+    }
+    let all = counters.incidents().into_iter();
+    all.map(|one| (one.rule, one.group.as_json().into(), one.count, one.first, one.last)).collect()
+}
+
+fn kept(store: &Store) -> Found {
+    let all = store.incidents(&IncidentQuery { limit: 1_000, ..Default::default() }).unwrap();
+    let all = all.rows.into_iter();
+    all.map(|one| (one.rule, one.group, one.count, one.first, one.last)).collect()
+}
+
 #[test]
 fn fifty_kills_lose_and_double_nothing() {
     let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("rules.yml"), RULES).unwrap();
+    std::fs::write(folder.path().join("secmon.toml"), "[sigma]\nrules = [\"rules.yml\"]\n")
+        .unwrap();
     let store_url = format!("sqlite://{}/secmon.db", folder.path().display());
     let now = secmon_http::clock::now();
     let token = Store::open(&store_url).unwrap().create_token("load", Scope::Ingest, now).unwrap();
@@ -140,6 +200,11 @@ fn fifty_kills_lose_and_double_nothing() {
     assert_eq!(distinct.len(), total, "an event was stored twice");
     let lost = expected.iter().filter(|number| distinct.binary_search(number).is_err()).count();
     assert_eq!(lost, 0, "of {} acknowledged events", expected.len());
+
+    let found = kept(&store);
+    assert_eq!(found, scanned(&store));
+    let rules: BTreeSet<&str> = found.iter().map(|(rule, ..)| rule.as_str()).collect();
+    assert_eq!(rules, BTreeSet::from(["number", "many", "different", "chain"]));
 
     assert_eq!(store.streams().unwrap().len(), 1, "no false alarm began another stream");
     for verdict in store.verify(&secmon_store::VerifyOptions::default()).unwrap() {

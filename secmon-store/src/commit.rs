@@ -35,6 +35,8 @@ pub(crate) struct Pending {
     pub(crate) positions: Vec<Position>,
     /// The memory of rules behind the batch, when a snapshot is due.
     pub(crate) snapshot: Option<Vec<RuleState>>,
+    /// Whether it is of all rules.
+    pub(crate) whole: bool,
     pub(crate) now: DateTime<Utc>,
 }
 
@@ -69,7 +71,7 @@ impl Pending {
                 inputs::put(db, position)?;
             }
             if let Some(states) = &self.snapshot {
-                signals::snapshot(db, no, batch.logged, states, true)?;
+                signals::snapshot(db, no, batch.logged, states, self.whole)?;
                 receipts::forget(db, *now)?;
             }
             Ok(())

@@ -208,6 +208,8 @@ impl Writer {
             rotated_at: DateTime::<Utc>::MIN_UTC,
             tick_at: now,
             snapshot_at: now,
+            // What rules of before have left goes with the first snapshot.
+            rules_changed: true,
             monitor,
             stream,
         })

@@ -38,14 +38,20 @@ pub(crate) fn insert(db: &mut Db, stream_no: i64, logged: u64, log: &SignalLog) 
     Ok(())
 }
 
-/// Stores the memory of rules, and drops the part of the log that no snapshot needs any more.
+/// Stores the memory of the rules that counted something since the last snapshot, or of all of them, and drops
+/// the part of the log that no snapshot needs any more. With all of them, what rules of before have left is
+/// forgotten: were they to come back, they would begin anew as they do without a restart.
 pub(crate) fn snapshot(
     db: &mut Db,
     stream_no: i64,
     logged: u64,
     states: &[RuleState],
-    clean: bool,
+    whole: bool,
 ) -> Result<()> {
+    let own = rule_states::table.filter(rule_states::stream_no.eq(stream_no));
+    if whole {
+        on!(db, c => diesel::delete(own).execute(c))?;
+    }
     for state in states {
         let row = StateRow {
             stream_no,
@@ -56,13 +62,10 @@ pub(crate) fn snapshot(
         };
         on!(db, c => diesel::replace_into(rule_states::table).values(&row).execute(c))?;
     }
-    if clean {
-        // All rules that counted anything since are in `states`: the others need no replay.
-        let own = rule_states::table.filter(rule_states::stream_no.eq(stream_no));
-        on!(db, c => diesel::update(own).set(rule_states::logged.eq(signed(logged))).execute(c))?;
-        let old = signals::stream_no.eq(stream_no).and(signals::no.le(signed(logged)));
-        on!(db, c => diesel::delete(signals::table.filter(old)).execute(c))?;
-    }
+    // All rules that counted anything since are in `states`: the others need no replay.
+    on!(db, c => diesel::update(own).set(rule_states::logged.eq(signed(logged))).execute(c))?;
+    let old = signals::stream_no.eq(stream_no).and(signals::no.le(signed(logged)));
+    on!(db, c => diesel::delete(signals::table.filter(old)).execute(c))?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secmon_core::seal::{Retention, StreamKeys};
-use secmon_core::{Announcement, Monitor, Prepared, Step, When};
+use secmon_core::{Announcement, Monitor, Prepared, Ruleset, Step, When};
 use zeroize::Zeroizing;
 
 use crate::commit::Pending;
@@ -64,6 +64,8 @@ pub struct Writer {
     pub(crate) rotated_at: DateTime<Utc>,
     pub(crate) tick_at: DateTime<Utc>,
     pub(crate) snapshot_at: DateTime<Utc>,
+    /// Whether the memory of all rules is to be saved, not only of those that counted something.
+    pub(crate) rules_changed: bool,
 }
 
 impl Writer {
@@ -197,6 +199,18 @@ impl Writer {
         Ok(())
     }
 
+    /// Takes rules into use, and says so in a record (`secmon.rules`): rules that stay as they are keep their
+    /// memory. Events that were prepared with other rules are matched again when they come.
+    pub fn set_rules(&mut self, ruleset: Ruleset, now: DateTime<Utc>) -> Result<()> {
+        self.flush()?;
+        self.monitor.set_rules(ruleset);
+        self.rules_changed = true;
+        self.rules_said = false;
+        self.snapshot_at = DateTime::<Utc>::MIN_UTC;
+        let announce = self.rules_announcement(now).into_iter().collect();
+        self.run(Step { announce, ..Step::default() }, now)
+    }
+
     /// Keeps records for other times from now on.
     pub fn set_retention(&mut self, retention: Retention) {
         self.monitor.set_retention(retention);
@@ -313,7 +327,12 @@ impl Writer {
         if due {
             self.snapshot_at = now;
         }
-        let snapshot = if due { Some(self.monitor.take_dirty()?) } else { None };
+        let whole = due && std::mem::take(&mut self.rules_changed);
+        let snapshot = match (due, whole) {
+            (false, _) => None,
+            (true, false) => Some(self.monitor.take_dirty()?),
+            (true, true) => Some(self.monitor.save_all()?),
+        };
         let stream = self.stream.clone();
         self.pending = Some(Pending {
             batch,
@@ -326,6 +345,7 @@ impl Writer {
             receipts,
             positions,
             snapshot,
+            whole,
             now,
         });
         self.flush()

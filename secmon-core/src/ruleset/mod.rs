@@ -38,6 +38,8 @@ struct Inner {
     rules: Vec<ActiveRule>,
     /// The places of rules that look at each event themselves.
     direct: Vec<u32>,
+    /// The first bytes of its hash: whose signals an event has.
+    mark: u64,
     /// All Sigma rules, which one matcher looks for.
     #[cfg(feature = "sigma")]
     sigma: Option<Matcher>,
@@ -144,13 +146,11 @@ impl Ruleset {
 
     /// SHA-256 over all rules, which names the set.
     pub fn hash(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        for rule in self.rules() {
-            hash.update(&rule.id);
-            hash.update([0]);
-            hash.update(rule.settings_hash());
-        }
-        hash.finalize().into()
+        hash_of(&self.0.rules)
+    }
+
+    pub(crate) fn mark(&self) -> u64 {
+        self.0.mark
     }
 
     /// Parses a line and matches it against all rules. Never fails: what cannot be parsed becomes an
@@ -264,8 +264,19 @@ impl Ruleset {
         if let Some(matcher) = &self.0.sigma {
             matcher.signals(&event, &mut signals);
         }
-        Prepared { event, signals: signals.into_found() }
+        Prepared { event, signals: signals.into_found(), mark: self.0.mark }
     }
+}
+
+/// SHA-256 over rules.
+fn hash_of(rules: &[ActiveRule]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for rule in rules {
+        hash.update(&rule.id);
+        hash.update([0]);
+        hash.update(rule.settings_hash());
+    }
+    hash.finalize().into()
 }
 
 /// A name that ends in `#` says that its value is a commitment: no input may say so.
@@ -311,6 +322,8 @@ pub struct Prepared {
     /// The event.
     pub event: Event,
     pub(crate) signals: Vec<Signal>,
+    /// Of which ruleset the signals are.
+    pub(crate) mark: u64,
 }
 
 impl Prepared {

@@ -46,6 +46,7 @@ impl Matcher {
     pub(crate) fn new<'a>(
         rules: impl Iterator<Item = (u32, &'a Arc<SigmaRule>)>,
         is_routed: bool,
+        clock: Option<fn() -> u64>,
     ) -> Self {
         let mut numbers: HashMap<*const SigmaRule, usize> = HashMap::new();
         let mut detections: Vec<Arc<SigmaRule>> = Vec::new();
@@ -86,7 +87,7 @@ impl Matcher {
             super::Pipeline::names(pipelines.as_deref().unwrap_or_default(), field, source)
         };
         let host = [fields::HOST_NAME.name().into()];
-        Self { engine: Engine::new(each, &names, is_routed), outputs, places, host }
+        Self { engine: Engine::new(each, &names, is_routed, clock), outputs, places, host }
     }
 
     /// Tells the rules what an event is to them.

@@ -13,7 +13,7 @@ use super::{Failure, Run};
 
 /// Run the monitor: REST API, dashboard, probes of this host
 ///
-/// Prints `secmon listening on http://ADDR` once it is ready. Example: secmon serve --listen 127.0.0.1:8686
+/// Prints `secmon listening on http://ADDR` once it is ready. SIGHUP lets it read its rules again. Example: secmon serve --listen 127.0.0.1:8686
 #[derive(Args, Debug)]
 pub(crate) struct Serve {
     /// The configuration [default: ./secmon.toml, else /etc/secmon/secmon.toml, if there]
@@ -55,6 +55,8 @@ async fn serve(config: Config) -> Result<u8, Failure> {
     let app = App::open(config)?;
     let address = listener.local_addr()?;
     app.start_jobs();
+    #[cfg(unix)]
+    reload_on_hangup(&app)?;
     say(format_args!(
         "setup link, valid for an hour and once: http://{address}/{}",
         app.setup_fragment()
@@ -83,6 +85,19 @@ fn loopback(listen: &str) -> Result<SocketAddr, Failure> {
         "without accounts and TLS secmon listens on loopback only: {loopback} instead of {address}"
     ));
     Ok(loopback)
+}
+
+/// Reads the rules again on SIGHUP, as services do.
+#[cfg(unix)]
+fn reload_on_hangup(app: &App) -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut hangup, app) = (signal(SignalKind::hangup())?, app.clone());
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            app.reload_or_warn().await;
+        }
+    });
+    Ok(())
 }
 
 /// Until SIGTERM or Ctrl-C.

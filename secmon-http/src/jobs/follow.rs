@@ -45,7 +45,7 @@ async fn follow(app: App, path: PathBuf) {
         let zone = app.0.config.timezone.unwrap_or_else(system_zone);
         let (store, from, cx) =
             (app.0.store.clone(), path.clone(), Context { zone, ..app.context() });
-        let ruleset = app.0.ruleset.clone();
+        let ruleset = app.ruleset();
         let read = tokio::task::spawn_blocking(move || -> Result<Request, String> {
             let chunk = read(&store, &from)?;
             let prepare = |line: &Vec<u8>| {

@@ -51,7 +51,7 @@ async fn take(
         .is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
     let format = format.or_else(|| text.then_some(LineFormat::Detect));
     let compressed = headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
-    let ruleset = app.0.ruleset.clone();
+    let ruleset = app.ruleset();
     let cx = app.context();
     let prepare = move || -> Result<_, Error> {
         let body = if compressed { inflate(&body)? } else { body.to_vec() };

@@ -24,9 +24,10 @@ async fn ready(State(app): State<App>) -> Result<&'static str, Error> {
 }
 
 async fn metrics(_: Reader, State(app): State<App>) -> Result<impl IntoResponse, Error> {
-    let metrics = app.0.metrics.clone();
+    let (metrics, ruleset) = (app.0.metrics.clone(), app.ruleset());
     let text = with_store(&app.0.store, move |store| {
         metrics.refresh(store)?;
+        metrics.refresh_rules(&ruleset);
         Ok(metrics.text())
     })
     .await?

@@ -13,6 +13,8 @@ use crate::event::Value;
 
 /// Events are numbered up to here, then all is cleared.
 const LAST: u32 = u32::MAX >> 1;
+/// Of so many comparisons of a rule one is timed.
+const TIMED: u64 = 16;
 
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
@@ -180,9 +182,15 @@ impl Scratch {
 
     fn attempt(&mut self, run: &Run<'_, impl Fields>, at: u32, found: &mut Vec<u32>) {
         let Some(rule) = run.engine.rules.get(at as usize) else { return };
-        rule.candidates.fetch_add(1, Ordering::Relaxed);
+        let number = rule.candidates.fetch_add(1, Ordering::Relaxed);
+        let clock = run.engine.clock.filter(|_| number.is_multiple_of(TIMED));
+        let started = clock.map(|clock| clock());
         if self.holds(run, &rule.tree) {
             found.push(at);
+        }
+        if let (Some(clock), Some(started)) = (clock, started) {
+            let took = clock().saturating_sub(started).saturating_mul(TIMED);
+            rule.nanos.fetch_add(took, Ordering::Relaxed);
         }
     }
 
