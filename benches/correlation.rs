@@ -55,7 +55,9 @@ const CASES: [Case; 4] = [
 fn main() {
     let quick = std::env::args().any(|argument| argument == "--test");
     let events = if quick { 2_000 } else { 1_000_000 };
-    for (name, correlation, event) in CASES {
+    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let is_wanted = |name: &str| wanted.as_deref().is_none_or(|wanted| name.contains(wanted));
+    for (name, correlation, event) in CASES.into_iter().filter(|(name, ..)| is_wanted(name)) {
         let text = format!("{BASE}  {correlation}\n");
         let mut rules = SigmaRules::default();
         rules.load("bench.yml", &text);
@@ -73,6 +75,42 @@ fn main() {
         };
         let cx = Context::new("2027-01-16T00:00:00Z".parse().unwrap());
         let lines: Vec<String> = (0..events).map(line).collect();
+        // Before the signals below are made: when a million of them are freed, the allocator pays for it later.
+        let part = &lines[..lines.len().min(100_000)];
+        let mut tries: Vec<f64> = (0..5)
+            .map(|_| {
+                let mut counters = Counters::new(&ruleset);
+                rate(part.len(), || {
+                    for (seq, line) in (0..).zip(part) {
+                        let signals = ruleset.signals(line.as_bytes(), LineFormat::Detect, &cx);
+                        black_box(counters.signals("bench", seq, &signals));
+                    }
+                })
+            })
+            .collect();
+        tries.sort_by(f64::total_cmp);
+        let ours = tries[tries.len() / 2];
+        // The peer walks over its whole window at each event: where that is long, a part is enough.
+        let part = if correlation.contains("value_count") {
+            &part[..part.len().min(20_000)]
+        } else {
+            part
+        };
+        let collection = rsigma_parser::parse_sigma_yaml(&text).unwrap();
+        let mut engine = CorrelationEngine::new(CorrelationConfig::default());
+        engine.add_collection(&collection).unwrap();
+        let theirs = rate(part.len(), || {
+            for (n, line) in (0..).zip(part) {
+                let event: serde_json::Value = serde_json::from_str(line).unwrap();
+                black_box(
+                    engine.process_event_at(&JsonEvent::borrow(&event), 1_800_000_000 + n / 1_000),
+                );
+            }
+        });
+        println!(
+            "{name}, with parsing: secmon {ours:.0} events/s, rsigma {theirs:.0}, ratio {:.2} (promise 1)",
+            ours / theirs
+        );
         let signals: Vec<Vec<Signal>> = lines
             .iter()
             .map(|line| ruleset.signals(line.as_bytes(), LineFormat::Detect, &cx))
@@ -86,31 +124,6 @@ fn main() {
         println!(
             "{name}: {counting:.0} signals/s counted; {} dropped by budgets",
             counters.evicted()
-        );
-        drop(signals);
-        // The peer walks over its whole window at each event: a part of the events is enough.
-        let part = &lines[..lines.len().min(20_000)];
-        let mut counters = Counters::new(&ruleset);
-        let ours = rate(part.len(), || {
-            for (seq, line) in (0..).zip(part) {
-                let signals = ruleset.signals(line.as_bytes(), LineFormat::Detect, &cx);
-                black_box(counters.signals("bench", seq, &signals));
-            }
-        });
-        let collection = rsigma_parser::parse_sigma_yaml(&text).unwrap();
-        let mut engine = CorrelationEngine::new(CorrelationConfig::default());
-        engine.add_collection(&collection).unwrap();
-        let theirs = rate(part.len(), || {
-            for (n, line) in (0..).zip(part) {
-                let event: serde_json::Value = serde_json::from_str(line).unwrap();
-                black_box(
-                    engine.process_event_at(&JsonEvent::borrow(&event), 1_800_000_000 + n / 1_000),
-                );
-            }
-        });
-        println!(
-            "  with parsing: secmon {ours:.0} events/s, rsigma {theirs:.0}, ratio {:.2} (promise 1)",
-            ours / theirs
         );
     }
 }

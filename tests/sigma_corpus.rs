@@ -43,7 +43,7 @@ fn ours(ruleset: &Ruleset, text: &str) -> Vec<BTreeSet<String>> {
         let signals = ruleset.signals(line.as_bytes(), LineFormat::Detect, &cx);
         assert_eq!(signals, prepared.signals(), "line {}", seq + 1);
         let found = counters.event("test", seq, &prepared);
-        all.push(found.into_iter().map(|detection| detection.rule).collect());
+        all.push(found.into_iter().map(|detection| detection.rule.to_string()).collect());
     }
     all
 }

@@ -1,6 +1,7 @@
 //! The counters: the deterministic half of all rules, with signals and ticks as the only input.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -46,6 +47,8 @@ pub struct Counters {
 #[derive(Debug)]
 struct Running {
     rule: ActiveRule,
+    /// Its id and title, for detections.
+    names: (Arc<str>, Arc<str>),
     counter: Box<dyn Counter>,
     tallies: Bounded<Tally>,
     dirty: bool,
@@ -78,6 +81,7 @@ impl Counters {
     pub(crate) fn live(ruleset: &Ruleset) -> Self {
         let running = |rule: &ActiveRule| Running {
             rule: rule.clone(),
+            names: (rule.id().into(), rule.title().into()),
             counter: rule.kind().counter(),
             tallies: Bounded::default(),
             dirty: false,
@@ -196,7 +200,7 @@ impl Counters {
                 Some(Change { kind: change, incident })
             });
             if kind.is_none() {
-                let (rule, title) = (rule.id().to_owned(), rule.title().to_owned());
+                let (rule, title) = running.names.clone();
                 let group = group.clone();
                 all.0.push(Detection { id, rule, title, level, time, group, seq, reason });
             }

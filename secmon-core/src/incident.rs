@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -16,9 +17,9 @@ pub struct Detection {
     /// The same for the same rule, group and place, so that a replay stores nothing twice.
     pub id: u128,
     /// Id of the rule.
-    pub rule: String,
+    pub rule: Arc<str>,
     /// Title of the rule.
-    pub title: String,
+    pub title: Arc<str>,
     /// How grave it is.
     pub level: Level,
     /// When it happened.

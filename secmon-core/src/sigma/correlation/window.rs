@@ -24,7 +24,8 @@ const SLACK: usize = 64;
 #[derive(Debug, Default, Deserialize, Serialize)]
 pub(super) struct Lanes {
     main: Window,
-    late: Window,
+    /// Few groups ever have one.
+    late: Option<Box<Window>>,
 }
 
 impl Lanes {
@@ -38,7 +39,10 @@ impl Lanes {
     ) -> bool {
         let newest = self.main.entries.back().map_or(i64::MIN, |newest| newest.time);
         let is_late = entry.time < newest.saturating_sub(question.timespan + lateness);
-        let window = if is_late { &mut self.late } else { &mut self.main };
+        let window = match is_late {
+            true => self.late.get_or_insert_default(),
+            false => &mut self.main,
+        };
         let before = window.dropped;
         let fired = window.add(question, lateness, entry);
         *dropped += window.dropped - before;
@@ -51,7 +55,9 @@ impl Heap for Lanes {
 
     fn heap(&self) -> usize {
         // An entry, and its share of the running measure.
-        (self.main.entries.len() + self.late.entries.len()) * (size_of::<Entry>() + 32)
+        let entries = |window: &Window| window.entries.len() * (size_of::<Entry>() + 32);
+        let late = self.late.as_ref().map_or(0, |late| size_of::<Window>() + entries(late));
+        entries(&self.main) + late
     }
 }
 
@@ -85,8 +91,12 @@ impl Window {
             Some(live) => live,
             None => self.measured(question),
         };
-        let place = self.entries.partition_point(|other| other.time <= entry.time);
-        let is_newest = place == self.entries.len();
+        // In order, as nearly always: what lies further back is cold memory.
+        let is_newest = self.entries.back().is_none_or(|last| last.time <= entry.time);
+        let place = match is_newest {
+            true => self.entries.len(),
+            false => self.entries.partition_point(|other| other.time <= entry.time),
+        };
         self.entries.insert(place, entry);
         if is_newest {
             live.total.add(&entry);
