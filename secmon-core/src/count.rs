@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::group::Group;
 use crate::incident::{Change, ChangeKind, Detection, Incident, State, Tally};
-use crate::rules::{Counter, Detections, Found, Input, Signal};
+use crate::rules::{Counter, Detections, Found, Input, Memory as _, Signal};
 use crate::ruleset::{ActiveRule, Ruleset};
 use crate::span::micros;
 use crate::window::Bounded;
@@ -18,6 +18,8 @@ use crate::{Error, Result};
 
 /// Signals may come so late without finding their group forgotten.
 const MOST_LATE: Duration = Duration::from_mins(10);
+/// Bytes that the memory of all rules together may take; each has a budget of its own too.
+const BUDGET: usize = 256 << 20;
 
 /// The memory of all rules of a ruleset.
 ///
@@ -42,6 +44,9 @@ pub struct Counters {
     /// In a scan a group stays one incident to the end, whatever recovers.
     keep_open: bool,
     touched: BTreeSet<(usize, Group)>,
+    /// Bytes of all memory, and how many there may be.
+    bytes: usize,
+    most: usize,
 }
 
 #[derive(Debug)]
@@ -90,6 +95,8 @@ impl Counters {
             rules: ruleset.rules().map(running).collect(),
             keep_open: false,
             touched: BTreeSet::new(),
+            bytes: 0,
+            most: BUDGET,
         }
     }
 
@@ -117,6 +124,7 @@ impl Counters {
         let at = signal.rule as usize;
         let Some(running) = self.rules.get_mut(at) else { return Default::default() };
         running.dirty = true;
+        let before = running.bytes();
         let time = signal.time.timestamp_micros();
         let mut out = Detections::default();
         running.counter.count(Input::Signal(signal), &mut out);
@@ -134,7 +142,26 @@ impl Counters {
         if open && weight > 0 && !self.keep_open {
             self.touched.insert((at, signal.group.clone()));
         }
-        self.fold(at, stream, seq, out)
+        let found = self.fold(at, stream, seq, out);
+        let after = self.rules.get_mut(at).map_or(0, Running::bytes);
+        self.bytes = (self.bytes + after).saturating_sub(before);
+        while self.bytes > self.most && self.shed() {}
+        found
+    }
+
+    /// Lets the rule that takes most room drop what was silent longest; false if there is nothing to drop.
+    fn shed(&mut self) -> bool {
+        let all = self.rules.iter_mut().map(Running::bytes).enumerate();
+        let Some((at, before)) = all.max_by_key(|(_, bytes)| *bytes) else { return false };
+        let Some(greatest) = self.rules.get_mut(at) else { return false };
+        greatest.shed();
+        greatest.dirty = true;
+        self.bytes = (self.bytes + greatest.bytes()).saturating_sub(before);
+        greatest.bytes() < before
+    }
+
+    fn weigh(&mut self) {
+        self.bytes = self.rules.iter_mut().map(Running::bytes).sum();
     }
 
     /// Lets time pass for all rules.
@@ -154,6 +181,7 @@ impl Counters {
             all.0.extend(detections);
             all.1.extend(changes);
         }
+        self.weigh();
         all
     }
 
@@ -241,9 +269,11 @@ impl Counters {
     }
 
     /// How many incidents and counts were dropped because of budgets.
-    pub fn evicted(&self) -> u64 {
-        let each = self.rules.iter();
-        each.map(|running| running.tallies.evicted() + running.counter.evicted()).sum()
+    pub fn evicted(&mut self) -> u64 {
+        let each = self.rules.iter_mut();
+        let counted =
+            |running: &mut Running| running.counter.memory().map_or(0, |memory| memory.evicted());
+        each.map(|running| running.tallies.evicted() + counted(running)).sum()
     }
 
     /// Forgets that an incident is open, because somebody closed it.
@@ -252,6 +282,7 @@ impl Counters {
             running.tallies.remove(group);
             running.dirty = true;
         }
+        self.weigh();
     }
 
     /// The memory of the rules that counted something since this was asked last.
@@ -280,6 +311,7 @@ impl Counters {
                 running.dirty = dirty;
             }
         }
+        self.weigh();
     }
 
     /// Takes saved memory back; state of rules that are gone or have other settings is left out.
@@ -295,11 +327,25 @@ impl Counters {
         let state: Saved<Bounded<Tally>> = serde_json::from_str(&saved.state).map_err(failed)?;
         running.counter.load(state.counter).map_err(failed)?;
         running.tallies = state.tallies;
+        self.weigh();
         Ok(())
     }
 }
 
 impl Running {
+    fn bytes(&mut self) -> usize {
+        self.tallies.bytes() + self.counter.memory().map_or(0, |memory| memory.bytes())
+    }
+
+    /// Drops what was silent longest where more is.
+    fn shed(&mut self) {
+        let tallies = self.tallies.bytes();
+        match self.counter.memory().filter(|memory| memory.bytes() > tallies) {
+            Some(memory) => memory.evict(),
+            None => self.tallies.evict(),
+        }
+    }
+
     fn save(&self) -> Result<RuleState> {
         let failed = |error: serde_json::Error| Error::State {
             rule: self.rule.id().into(),
@@ -343,4 +389,29 @@ fn detection_id(rule: &str, group: &Group, stream: &str, seq: u64) -> u128 {
         .chain_update(seq.to_be_bytes())
         .finalize();
     hash.first_chunk().map_or(0, |half| u128::from_be_bytes(*half))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::Threshold;
+
+    #[test]
+    fn all_rules_together_stay_within_a_budget() {
+        let rule = |metric: &str| Threshold { metric: metric.into(), ..Threshold::default() };
+        let rules = Ruleset::builder().rule("a", rule("a")).rule("b", rule("b")).build().unwrap();
+        let mut counters = Counters { most: 100_000, ..Counters::new(&rules) };
+        for number in 0..2_000_u32 {
+            let group =
+                Group::from_pairs(vec![("host.name".into(), number.to_string().as_str().into())]);
+            let time = DateTime::from_timestamp(number.into(), 0).unwrap();
+            let value = Some(crate::Value::Int(95));
+            let signal = Signal { value, rule: number % 2, ..Signal::new(time, group) };
+            counters.signal("test", number.into(), &signal);
+            let bytes: usize = counters.rules.iter_mut().map(Running::bytes).sum();
+            assert_eq!(counters.bytes, bytes);
+            assert!(bytes <= 100_000);
+        }
+        assert!(counters.evicted() > 0);
+    }
 }

@@ -87,10 +87,19 @@ impl Windows {
     pub fn forget(&mut self, group: &Group) {
         self.groups.remove(group);
     }
+}
 
-    /// How many groups were dropped to stay within the budget.
-    pub fn evicted(&self) -> u64 {
-        self.groups.evicted
+impl Memory for Windows {
+    fn bytes(&self) -> usize {
+        self.groups.bytes()
+    }
+
+    fn evicted(&self) -> u64 {
+        self.groups.evicted()
+    }
+
+    fn evict(&mut self) {
+        self.groups.evict();
     }
 }
 
@@ -155,10 +164,19 @@ impl DistinctWindows {
     pub fn expire(&mut self, now: DateTime<Utc>, idle: Duration) {
         self.groups.expire(now, idle);
     }
+}
 
-    /// How many groups were dropped to stay within the budget.
-    pub fn evicted(&self) -> u64 {
-        self.groups.evicted
+impl Memory for DistinctWindows {
+    fn bytes(&self) -> usize {
+        self.groups.bytes()
+    }
+
+    fn evicted(&self) -> u64 {
+        self.groups.evicted()
+    }
+
+    fn evict(&mut self) {
+        self.groups.evict();
     }
 }
 
@@ -193,6 +211,18 @@ fn thin(seen: &mut VecDeque<Seen>, value: &str, within: i64) {
     if let Some([_, (place, _), _]) = needless {
         seen.remove(*place);
     }
+}
+
+/// What a budget bounds in the memory of a rule.
+pub trait Memory {
+    /// Bytes, reckoned by what is in it: the same after a restart.
+    fn bytes(&self) -> usize;
+
+    /// How many groups or counts were dropped to stay within a budget.
+    fn evicted(&self) -> u64;
+
+    /// Drops the eighth that was silent longest.
+    fn evict(&mut self);
 }
 
 /// What a group's state weighs.
@@ -314,6 +344,20 @@ impl<T: Default + Heap> Bounded<T> {
         self.bytes = self.bytes.saturating_sub(freed);
     }
 
+    fn fixed(group: &Group) -> usize {
+        2 * group.as_json().len() + size_of::<Group>() + size_of::<Entry<T>>() + 16
+    }
+}
+
+impl<T: Default + Heap> Memory for Bounded<T> {
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
     /// Drops the eighth of the groups that was silent longest: one walk pays for many signals.
     fn evict(&mut self) {
         let mut lasts: Vec<_> = self
@@ -329,14 +373,6 @@ impl<T: Default + Heap> Bounded<T> {
             self.remove(group);
             self.evicted += 1;
         }
-    }
-
-    fn fixed(group: &Group) -> usize {
-        2 * group.as_json().len() + size_of::<Group>() + size_of::<Entry<T>>() + 16
-    }
-
-    pub(crate) fn evicted(&self) -> u64 {
-        self.evicted
     }
 }
 

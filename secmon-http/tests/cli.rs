@@ -395,3 +395,47 @@ fn sigma_rules_are_checked_tried_explained_and_scanned_for() {
             .contains("\u{2717} process.command_line is like \"*/bin/sh\"   [/bin/bash]")
     );
 }
+
+#[test]
+fn a_rule_is_tried_on_what_is_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let now = secmon_http::clock::now();
+    let lines: String = [(0, "192.0.2.7"), (1, "192.0.2.7"), (40, "198.51.100.9")]
+        .map(|(days, address)| {
+            let time = now - chrono::TimeDelta::days(days) - chrono::TimeDelta::minutes(5);
+            let time = time.format("%Y-%m-%dT%H:%M:%SZ");
+            format!("{time} web-1 sshd[7]: Failed password for root from {address} port 22 ssh2\n")
+        })
+        .concat();
+    let ingest = secmon_with(at, &["ingest", "-"], lines.as_bytes());
+    assert_eq!(ingest.status.code(), Some(0), "{}", stderr(&ingest));
+    let rule = "title: t\nid: failed\nlogsource: {product: linux}\ndetection: {s: {event.outcome: failure}, condition: s}\n---\n\
+                title: c\nid: many\ncorrelation: {generate: true, type: event_count, rules: [failed], group-by: [source.ip], timespan: 1h, condition: {gte: 1}}\n";
+    std::fs::write(at.join("rule.yml"), rule).unwrap();
+    let first = |since: &[&str]| {
+        let arguments = [&["rules", "test", "rule.yml"], since].concat();
+        let test = secmon(at, &arguments);
+        stdout(&test).lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(first(&["--since", "30d"])[0], "2 event(s), 4 detection(s), 2 incident(s)");
+    assert_eq!(first(&["--since", "36h"])[0], "2 event(s), 4 detection(s), 2 incident(s)");
+    assert_eq!(first(&["--since", "12h"])[0], "1 event(s), 2 detection(s), 2 incident(s)");
+    let all = first(&["--store", "sqlite://secmon.db", "--silence", "source.ip=192.0.2.7"]);
+    assert_eq!(all[0], "3 event(s), 6 detection(s), 3 incident(s)");
+    assert_eq!(all.iter().filter(|line| line.contains("incident(s), ")).count(), 3, "{all:?}");
+    assert_eq!(all.last().unwrap(), "the silence hides 2 detection(s), 1 incident(s)");
+    let day = (now - chrono::TimeDelta::days(2)).format("%F").to_string();
+    assert_eq!(first(&["--since", &day])[0], "2 event(s), 4 detection(s), 2 incident(s)");
+
+    for (wrong, says) in [
+        (["--since", "soon"], "`soon` is neither a time"),
+        (["--silence", "bob"], "`bob` is no NAME=VALUE"),
+    ] {
+        let wrong = secmon(at, &[&["rules", "test", "rule.yml"][..], &wrong].concat());
+        assert_eq!(wrong.status.code(), Some(2));
+        assert!(stderr(&wrong).contains(says), "{}", stderr(&wrong));
+    }
+    let both = secmon(at, &["scan", "a.log", "--since", "1d"]);
+    assert_eq!(both.status.code(), Some(2));
+}

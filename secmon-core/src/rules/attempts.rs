@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Detections, Group, Signal, Signals, Windows};
+use super::{Detections, Group, Memory, Signal, Signals, Windows};
 use crate::event::{Event, Value, fields};
 use crate::json::push_int;
 
@@ -60,12 +60,21 @@ pub struct Attempts {
     order: VecDeque<Box<str>>,
 }
 
-impl Attempts {
-    /// How many groups were dropped to stay within the budget.
-    pub(super) fn evicted(&self) -> u64 {
+impl Memory for Attempts {
+    fn bytes(&self) -> usize {
+        self.windows.bytes()
+    }
+
+    fn evicted(&self) -> u64 {
         self.windows.evicted()
     }
 
+    fn evict(&mut self) {
+        self.windows.evict();
+    }
+}
+
+impl Attempts {
     /// Adds an attempt; says the greatest count of any window that holds it, up to `need`. The first
     /// `Failed` line behind an `Invalid user` line of the same process and address adds nothing.
     pub(super) fn add(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::attempts::{Attempts, push_failure};
-use super::{About, Detections, Input, Rule, Signals};
+use super::{About, Detections, Input, Memory, Rule, Signals};
 use crate::event::{Event, Field, Level, fields};
 use crate::span;
 
@@ -56,8 +56,8 @@ impl Rule for BruteForce {
         Some(fields::EVENT_ACTION)
     }
 
-    fn evicted(&self, state: &Attempts) -> u64 {
-        state.evicted()
+    fn memory<'s>(&self, state: &'s mut Attempts) -> Option<&'s mut dyn Memory> {
+        Some(state)
     }
 
     fn horizon(&self) -> Duration {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{About, Detections, Input, Rule, Signals};
+use super::{About, Detections, Input, Memory, Rule, Signals};
 use crate::event::{Event, Field};
 use crate::{Error, Result};
 
@@ -84,7 +84,7 @@ impl<R: Rule> Erased for R {
 /// The second half of a rule with its memory.
 pub(crate) trait Counter: fmt::Debug + Send + Sync {
     fn count(&mut self, input: Input<'_>, out: &mut Detections);
-    fn evicted(&self) -> u64;
+    fn memory(&mut self) -> Option<&mut dyn Memory>;
     fn save(&self) -> serde_json::Result<serde_json::Value>;
     fn load(&mut self, state: serde_json::Value) -> serde_json::Result<()>;
 }
@@ -100,8 +100,8 @@ impl<R: Rule> Counter for Live<R> {
         self.rule.count(&mut self.state, input, out);
     }
 
-    fn evicted(&self) -> u64 {
-        self.rule.evicted(&self.state)
+    fn memory(&mut self) -> Option<&mut dyn Memory> {
+        self.rule.memory(&mut self.state)
     }
 
     fn save(&self) -> serde_json::Result<serde_json::Value> {

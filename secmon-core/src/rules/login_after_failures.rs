@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::attempts::{Attempts, push_failure};
-use super::{About, Detections, Group, Input, Rule, Signals};
+use super::{About, Detections, Group, Input, Memory, Rule, Signals};
 use crate::event::{Event, Field, Level, Value, fields};
 use crate::span;
 
@@ -63,8 +63,8 @@ impl Rule for LoginAfterFailures {
         Some(fields::EVENT_ACTION)
     }
 
-    fn evicted(&self, state: &Attempts) -> u64 {
-        state.evicted()
+    fn memory<'s>(&self, state: &'s mut Attempts) -> Option<&'s mut dyn Memory> {
+        Some(state)
     }
 
     fn horizon(&self) -> Duration {

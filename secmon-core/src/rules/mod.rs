@@ -19,7 +19,7 @@ pub(crate) use self::erased::{AnyRule, Counter, erase, erase_with};
 use self::erased::{Build, build};
 use crate::event::{Event, Field, Level, Value};
 pub use crate::group::Group;
-pub use crate::window::{DistinctWindows, Windows};
+pub use crate::window::{DistinctWindows, Memory, Windows};
 use crate::{Error, Result};
 
 builtin! {
@@ -85,9 +85,9 @@ pub trait Rule: fmt::Debug + Send + Sync + 'static {
         Duration::ZERO
     }
 
-    /// How many counts were dropped to stay within the budget of the memory.
-    fn evicted(&self, _state: &Self::State) -> u64 {
-        0
+    /// What grows in the memory: a budget bounds it, and that of all rules together.
+    fn memory<'s>(&self, _state: &'s mut Self::State) -> Option<&'s mut dyn Memory> {
+        None
     }
 
     /// Refuses settings that make no sense; the sentence names the field.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{About, Detections, DistinctWindows, Group, Input, Rule, Signals};
+use super::{About, Detections, DistinctWindows, Group, Input, Memory, Rule, Signals};
 use crate::event::{Event, Field, Level, fields};
 use crate::span;
 
@@ -40,6 +40,22 @@ impl Default for PortScan {
 pub struct Ports {
     fast: DistinctWindows,
     slow: DistinctWindows,
+}
+
+impl Memory for Ports {
+    fn bytes(&self) -> usize {
+        self.fast.bytes() + self.slow.bytes()
+    }
+
+    fn evicted(&self) -> u64 {
+        self.fast.evicted() + self.slow.evicted()
+    }
+
+    fn evict(&mut self) {
+        let greater =
+            if self.fast.bytes() > self.slow.bytes() { &mut self.fast } else { &mut self.slow };
+        greater.evict();
+    }
 }
 
 impl Rule for PortScan {
@@ -81,8 +97,8 @@ impl Rule for PortScan {
         Some(fields::DESTINATION_PORT)
     }
 
-    fn evicted(&self, state: &Ports) -> u64 {
-        state.fast.evicted() + state.slow.evicted()
+    fn memory<'s>(&self, state: &'s mut Ports) -> Option<&'s mut dyn Memory> {
+        Some(state)
     }
 
     fn horizon(&self) -> Duration {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{About, Detections, Group, Input, Rule, Signals};
+use super::{About, Detections, Group, Input, Memory, Rule, Signals};
 use crate::event::{Event, Field, Level, Name, Value, fields};
 use crate::span::{self, micros};
 use crate::window::{Bounded, Heap};
@@ -112,8 +112,8 @@ impl Rule for Threshold {
         Field::known(&self.metric)
     }
 
-    fn evicted(&self, state: &Excesses) -> u64 {
-        state.0.evicted()
+    fn memory<'s>(&self, state: &'s mut Excesses) -> Option<&'s mut dyn Memory> {
+        Some(&mut state.0)
     }
 
     fn horizon(&self) -> Duration {

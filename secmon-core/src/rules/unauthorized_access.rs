@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{About, Detections, Group, Input, Rule, Signals, Windows};
+use super::{About, Detections, Group, Input, Memory, Rule, Signals, Windows};
 use crate::event::{Event, Level, Value, fields};
 use crate::span;
 
@@ -65,8 +65,8 @@ impl Rule for UnauthorizedAccess {
         }
     }
 
-    fn evicted(&self, state: &Windows) -> u64 {
-        state.evicted()
+    fn memory<'s>(&self, state: &'s mut Windows) -> Option<&'s mut dyn Memory> {
+        Some(state)
     }
 
     fn horizon(&self) -> Duration {

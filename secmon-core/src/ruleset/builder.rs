@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{ActiveRule, Inner, Ruleset, hash_of};
+use super::{ActiveRule, Inner, MOST_ID, Ruleset, hash_of};
 use crate::event::fields;
 use crate::rules::{AnyRule, Rule, erase, of_kind};
 #[cfg(feature = "sigma")]
@@ -137,8 +137,8 @@ impl Builder {
     /// An id that is empty or too long.
     pub fn build(self) -> Result<Ruleset> {
         for rule in &self.rules {
-            if rule.id.is_empty() || rule.id.len() > 200 {
-                let reason = "an id has 1 to 200 bytes".into();
+            if rule.id.is_empty() || rule.id.len() > MOST_ID {
+                let reason = format!("an id has 1 to {MOST_ID} bytes");
                 return Err(Error::Settings { rule: rule.id.clone(), reason });
             }
         }

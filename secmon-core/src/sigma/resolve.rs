@@ -73,6 +73,13 @@ impl<'a> Resolver<'a> {
                     document.file.to_string()
                 }
             });
+            if id.is_empty() || id.len() > crate::ruleset::MOST_ID {
+                let most = crate::ruleset::MOST_ID;
+                let reason = format!("an id has 1 to {most} bytes: give the rule an `id`");
+                self.say(document, reason, false);
+                self.ids.push(None);
+                continue;
+            }
             if let Some(first) = taken.get(&id) {
                 let first = format!("{}:{}", first.file, first.header.line);
                 self.say(document, format!("`{id}` is the id of {first} already"), false);
@@ -171,6 +178,10 @@ impl<'a> Resolver<'a> {
             for filter in self.filters.get(at).into_iter().flatten() {
                 hash.update(format!("{:?}", filter.expr));
             }
+            if let Resolved::Correlation(counting, _) = &body {
+                // What inner correlations count is part of its memory.
+                counting.inner.iter().for_each(|inner| hash.update(inner));
+            }
             let technique = header.tags.iter().find_map(|tag| {
                 let technique = tag.to_lowercase();
                 technique.strip_prefix("attack.t").map(|number| format!("T{number}"))
@@ -230,7 +241,8 @@ impl<'a> Resolver<'a> {
         let mut chain = Chain::default();
         self.follow(at, None, around, &mut chain)?;
         let level = document.header.level.unwrap_or(Level::Medium);
-        Ok(Resolved::Correlation(Arc::new(Counting { nodes: chain.nodes, level }), chain.leaves))
+        let Chain { nodes, leaves, inner, .. } = chain;
+        Ok(Resolved::Correlation(Arc::new(Counting { nodes, inner, level }), leaves))
     }
 
     /// Numbers a correlation and those that it refers to, and finds the detections at their ends.
@@ -253,6 +265,9 @@ impl<'a> Resolver<'a> {
         }
         around.push(at);
         let node = chain.nodes.len();
+        if parent.is_some() {
+            chain.inner.push(document.header.hash);
+        }
         chain.nodes.push(Counted::new(correlation, parent));
         chain.around.push((document, correlation));
         for (member, reference) in correlation.rules.iter().enumerate() {
@@ -292,6 +307,8 @@ impl<'a> Resolver<'a> {
 struct Chain<'a> {
     nodes: Vec<Counted>,
     leaves: Vec<Leaf>,
+    /// Hashes of all but the outermost correlation.
+    inner: Vec<[u8; 32]>,
     /// The correlations around what is being looked at, the outermost first.
     around: Vec<(&'a Document, &'a Correlation)>,
 }

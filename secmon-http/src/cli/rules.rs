@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 use secmon_core::rules::Signal;
-use secmon_core::{Counters, Detection, Ruleset};
+use secmon_core::{Counters, Detection, Group, Incident, Ruleset};
 use secmon_http::{Config, SigmaConfig};
 
 use super::lines::LineArgs;
@@ -45,9 +46,9 @@ enum Action {
         #[arg(long, value_name = "FILE")]
         pipeline: Vec<PathBuf>,
     },
-    /// What a rule would find: incidents a day, its groups, and what a filter would hide
+    /// What a rule would find: incidents a day, its groups, and what a filter or a silence would hide
     ///
-    /// Example: secmon rules test rule.yml events.jsonl
+    /// Over files, or over what is stored. Example: secmon rules test rule.yml --since 30d
     Test(Test),
     /// Why a rule matches an event, or why not
     ///
@@ -76,10 +77,18 @@ struct Test {
     /// A Sigma filter: what it would hide is told
     #[arg(long, value_name = "FILE")]
     filter: Option<PathBuf>,
+    /// What groups hold that would be silenced: what that would hide is told; may repeat, all must hold
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    silence: Vec<(String, String)>,
     #[command(flatten)]
     source: RuleArgs,
     #[command(flatten)]
     lines: LineArgs,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+    pair.ok_or_else(|| format!("`{text}` is no NAME=VALUE, such as source.ip=192.0.2.7"))
 }
 
 impl Run for Rules {
@@ -167,27 +176,31 @@ fn check(rules: Vec<PathBuf>, pipelines: Vec<PathBuf>) -> Result<u8, Failure> {
 struct Found {
     events: u64,
     detections: Vec<Detection>,
-    incidents: usize,
+    incidents: Vec<Incident>,
 }
 
 impl Test {
     fn run(self) -> Result<u8, Failure> {
         let found = self.found(None)?;
         let mut out = stdout();
-        let mut days: BTreeMap<String, usize> = BTreeMap::new();
+        // Incidents that begin, and detections, a day.
+        let mut days: BTreeMap<NaiveDate, (usize, usize)> = BTreeMap::new();
         let mut groups: BTreeMap<String, usize> = BTreeMap::new();
+        for incident in &found.incidents {
+            days.entry(incident.first.date_naive()).or_default().0 += 1;
+        }
         for detection in &found.detections {
-            *days.entry(detection.time.format("%F").to_string()).or_default() += 1;
+            days.entry(detection.time.date_naive()).or_default().1 += 1;
             *groups.entry(detection.group.to_string()).or_default() += 1;
         }
         out.line(format_args!(
             "{} event(s), {} detection(s), {} incident(s)",
             found.events,
             found.detections.len(),
-            found.incidents
+            found.incidents.len()
         ))?;
-        for (day, count) in &days {
-            out.line(format_args!("{day}  {count} detection(s)"))?;
+        for (day, (incidents, detections)) in &days {
+            out.line(format_args!("{day}  {incidents} incident(s), {detections} detection(s)"))?;
         }
         let mut groups: Vec<_> = groups.into_iter().collect();
         groups.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
@@ -198,8 +211,19 @@ impl Test {
         if let Some(filter) = &self.filter {
             let left = self.found(Some(filter))?;
             let hidden = found.detections.len().saturating_sub(left.detections.len());
-            let gone = found.incidents.saturating_sub(left.incidents);
+            let gone = found.incidents.len().saturating_sub(left.incidents.len());
             out.line(format_args!("the filter hides {hidden} detection(s), {gone} incident(s)"))?;
+        }
+        if !self.silence.is_empty() {
+            let hides = |group: &Group| {
+                let pairs = group.pairs();
+                self.silence.iter().all(|(name, value)| {
+                    pairs.iter().any(|(own, held)| own.as_str() == name && held.to_string() == *value)
+                })
+            };
+            let hidden = found.detections.iter().filter(|one| hides(&one.group)).count();
+            let gone = found.incidents.iter().filter(|one| hides(&one.group)).count();
+            out.line(format_args!("the silence hides {hidden} detection(s), {gone} incident(s)"))?;
         }
         out.flush()?;
         Ok(u8::from(!found.detections.is_empty()))
@@ -215,7 +239,7 @@ impl Test {
             Ok(())
         };
         self.events.each_signals(&self.lines, &ruleset, &mut visit)?;
-        found.incidents = counters.incidents().len();
+        found.incidents = counters.incidents();
         Ok(found)
     }
 }

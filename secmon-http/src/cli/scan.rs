@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, Utc};
 use clap::{Args, ValueEnum};
 use secmon_core::rules::Signal;
-use secmon_core::{Counters, Detection, Group, Incident, Level, Ruleset};
+use secmon_core::{Counters, Detection, Group, Incident, Level, Ruleset, parse_span};
 use secmon_http::Config;
+use secmon_http::clock::now;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -72,13 +73,14 @@ impl RuleArgs {
 #[derive(Args, Debug)]
 pub(super) struct EventArgs {
     /// Files, plain or .gz; `-` is standard input
-    #[arg(required_unless_present = "store", conflicts_with = "store", value_name = "FILE")]
+    #[arg(required_unless_present_any = ["store", "since"], conflicts_with_all = ["store", "since"])]
+    #[arg(value_name = "FILE")]
     files: Vec<String>,
-    /// Scan what is stored instead of files
+    /// What is stored instead of files [default with --since: `SECMON_STORE`, else <sqlite://secmon.db>]
     #[arg(long, value_name = "URL")]
     store: Option<String>,
-    /// Of what is stored, only events from this time on
-    #[arg(long, requires = "store", value_name = "T")]
+    /// Of what is stored, only events since then: a time, or how long ago, such as 30d
+    #[arg(long, value_name = "T", value_parser = since)]
     since: Option<DateTime<Utc>>,
 }
 
@@ -90,11 +92,26 @@ impl EventArgs {
         ruleset: &Ruleset,
         visit: &mut dyn FnMut(&[Signal]) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        match &self.store {
-            Some(url) => stored(url, self.since, ruleset, visit),
-            None => lines.each_signals(&self.files, ruleset, visit),
+        if !self.files.is_empty() {
+            return lines.each_signals(&self.files, ruleset, visit);
         }
+        let usual = || std::env::var("SECMON_STORE").unwrap_or_else(|_| "sqlite://secmon.db".into());
+        stored(&self.store.clone().unwrap_or_else(usual), self.since, ruleset, visit)
     }
+}
+
+/// A time in RFC 3339, a day, or a length of time before now.
+fn since(text: &str) -> Result<DateTime<Utc>, String> {
+    if let Ok(time) = text.parse() {
+        return Ok(time);
+    }
+    if let Ok(day) = text.parse::<NaiveDate>() {
+        return Ok(day.and_time(NaiveTime::MIN).and_utc());
+    }
+    let wrong = || format!("`{text}` is neither a time, such as 2026-11-20T00:00:00Z, nor a length of time, such as 30d");
+    let ago = parse_span(text).map_err(|_| wrong())?;
+    let ago = TimeDelta::from_std(ago).map_err(|_| wrong())?;
+    now().checked_sub_signed(ago).ok_or_else(wrong)
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]

@@ -8,7 +8,7 @@ use chrono::{Datelike, Timelike};
 use serde::{Deserialize, Serialize};
 
 use self::habits::{Deviation, Habits, Moment};
-use super::{About, Detections, Group, Input, Rule, Signal, Signals};
+use super::{About, Detections, Group, Input, Memory, Rule, Signal, Signals};
 use crate::event::{Event, Level, Name, Value, fields};
 use crate::parse::Zone;
 use crate::token::Token;
@@ -155,8 +155,8 @@ impl Rule for Profile {
         Duration::from_hours(24 * u64::from(self.days))
     }
 
-    fn evicted(&self, state: &Profiles) -> u64 {
-        state.0.evicted()
+    fn memory<'s>(&self, state: &'s mut Profiles) -> Option<&'s mut dyn Memory> {
+        Some(&mut state.0)
     }
 
     fn check(&self) -> Result<(), String> {

@@ -11,16 +11,20 @@ use super::window::Lanes;
 use super::{Correlation, CorrelationKind};
 use crate::event::{Level, Value};
 use crate::group::Group;
-use crate::rules::{Detections, Input, Rule, Signal, Signals};
+use crate::rules::{Detections, Input, Memory, Rule, Signal, Signals};
 use crate::window::Bounded;
 
 /// Signals may come so late within their group and still be counted with the others.
 const LATENESS: i64 = 600_000_000;
+/// What incidents of a backlog say.
+const LATE: &str = "late: counted apart, for the group's newer events came long before";
 
 /// A correlation with those that it refers to: numbered, itself first.
 #[derive(Debug)]
 pub(in super::super) struct Counting {
     pub(in super::super) nodes: Vec<Node>,
+    /// Hashes of those that it refers to.
+    pub(in super::super) inner: Vec<[u8; 32]>,
     pub(in super::super) level: Level,
 }
 
@@ -161,6 +165,22 @@ impl Counting {
     }
 }
 
+impl Memory for State {
+    fn bytes(&self) -> usize {
+        self.nodes.iter().map(Memory::bytes).sum()
+    }
+
+    fn evicted(&self) -> u64 {
+        self.nodes.iter().map(Memory::evicted).sum::<u64>() + self.dropped
+    }
+
+    fn evict(&mut self) {
+        if let Some(greatest) = self.nodes.iter_mut().max_by_key(|node| node.bytes()) {
+            greatest.evict();
+        }
+    }
+}
+
 impl Rule for Counting {
     const KIND: &'static str = super::super::KIND;
     type State = State;
@@ -193,7 +213,7 @@ impl Rule for Counting {
             let weight = if is_chained { 1 } else { signal.weight };
             let group = group.as_ref().unwrap_or(&signal.group);
             let dropped = &mut state.dropped;
-            let fired = groups.update(group, time, |lanes: &mut Lanes| {
+            let (fired, is_late) = groups.update(group, time, |lanes: &mut Lanes| {
                 lanes.add(&node.question(), LATENESS, Entry { time, sample, weight }, dropped)
             });
             match node.parent {
@@ -204,7 +224,9 @@ impl Rule for Counting {
                     if is_chained {
                         out.count_as(1);
                     }
-                    if fired {
+                    if fired && is_late {
+                        out.push_because(signal, self.level, LATE.into());
+                    } else if fired {
                         out.push(signal, self.level);
                     }
                     return;
@@ -216,8 +238,8 @@ impl Rule for Counting {
         }
     }
 
-    fn evicted(&self, state: &State) -> u64 {
-        state.nodes.iter().map(Bounded::evicted).sum::<u64>() + state.dropped
+    fn memory<'s>(&self, state: &'s mut State) -> Option<&'s mut dyn Memory> {
+        Some(state)
     }
 
     fn horizon(&self) -> Duration {

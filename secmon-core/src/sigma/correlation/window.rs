@@ -29,14 +29,15 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    /// Adds an entry; says whether a window that holds it is as asked.
+    /// Adds an entry; says whether a window that holds it is as asked, and whether it was too late for the
+    /// others.
     pub(super) fn add(
         &mut self,
         question: &Question<'_>,
         lateness: i64,
         entry: Entry,
         dropped: &mut u64,
-    ) -> bool {
+    ) -> (bool, bool) {
         let newest = self.main.entries.back().map_or(i64::MIN, |newest| newest.time);
         let is_late = entry.time < newest.saturating_sub(question.timespan + lateness);
         let window = match is_late {
@@ -46,7 +47,7 @@ impl Lanes {
         let before = window.dropped;
         let fired = window.add(question, lateness, entry);
         *dropped += window.dropped - before;
-        fired
+        (fired, is_late)
     }
 }
 
