@@ -31,7 +31,8 @@ pub struct Config {
     /// The zone of stamps that name none: an IANA name or an offset. Default `UTC`, and for followed
     /// files of the own host the system's zone. `SECMON_TIMEZONE`.
     pub timezone: Option<Zone>,
-    /// Whether the built-in rules are in use. Default true.
+    /// Whether the rules that come with secmon are in use: the built-in kinds, and those written in Sigma.
+    /// Default true.
     pub builtin: bool,
     /// Rules by id: `kind` (the id, if absent), `enabled`, and the settings of the kind.
     pub rules: BTreeMap<String, RuleConfig>,
@@ -358,7 +359,7 @@ impl Config {
         if self.builtin {
             builder = builder.builtin();
         }
-        let sigma = self.sigma.load()?;
+        let sigma = self.sigma.load(self.builtin)?;
         sigma.problems().iter().for_each(warn);
         builder = builder.sigma(&sigma);
         for (id, rule) in &self.rules {

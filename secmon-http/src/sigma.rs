@@ -25,13 +25,17 @@ pub struct SigmaConfig {
 }
 
 impl SigmaConfig {
-    /// Reads all of them. A bad rule stops nothing: it is among the problems of the rules.
+    /// Reads all of them, behind those that come with secmon if these are wanted. A bad rule stops nothing: it is
+    /// among the problems of the rules.
     ///
     /// # Errors
     /// A file or folder that cannot be read.
-    pub fn load(&self) -> Result<SigmaRules, String> {
+    pub fn load(&self, with_shipped: bool) -> Result<SigmaRules, String> {
         let mut rules = SigmaRules::default();
         rules.set_filter_mode(self.filter_mode);
+        if with_shipped {
+            rules.load_shipped();
+        }
         for path in &self.pipelines {
             each_file(path, 0, &mut |name, text| rules.load_pipeline(name, text))?;
         }

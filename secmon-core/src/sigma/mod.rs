@@ -45,6 +45,7 @@ mod problem;
 mod resolve;
 mod rule;
 mod selection;
+mod shipped;
 mod source;
 mod view;
 mod yaml;

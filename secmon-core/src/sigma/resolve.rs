@@ -186,7 +186,10 @@ impl<'a> Resolver<'a> {
                 let technique = tag.to_lowercase();
                 technique.strip_prefix("attack.t").map(|number| format!("T{number}"))
             });
+            // What to do is no word of the specification; rules that come with secmon say it.
+            let says = header.custom.get("advice").and_then(serde_json::Value::as_str);
             let advice = match header.false_positives.as_slice() {
+                _ if says.is_some() => says.unwrap_or_default().to_owned(),
                 [] => String::new(),
                 known => format!("Known false positives: {}.", known.join("; ")),
             };

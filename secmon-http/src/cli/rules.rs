@@ -148,7 +148,7 @@ fn list(source: &RuleArgs, output: Option<Format>) -> Result<u8, Failure> {
 }
 
 fn check(rules: Vec<PathBuf>, pipelines: Vec<PathBuf>) -> Result<u8, Failure> {
-    let rules = SigmaConfig { rules, pipelines, ..SigmaConfig::default() }.load()?;
+    let rules = SigmaConfig { rules, pipelines, ..SigmaConfig::default() }.load(false)?;
     let mut out = stdout();
     let problems = rules.problems();
     for problem in &problems {
