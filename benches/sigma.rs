@@ -81,7 +81,7 @@ fn alone<E>(data: &Path, load: fn(&Path) -> E, run: fn(&E, &[&str]) -> usize) {
 
 fn load_ours(data: &Path) -> Ruleset {
     let config = SigmaConfig { rules: vec![data.join("rules")], ..SigmaConfig::default() };
-    Ruleset::builder().sigma(&config.load().unwrap()).build().unwrap()
+    Ruleset::builder().sigma(&config.load(false).unwrap()).build().unwrap()
 }
 
 fn run_ours(ruleset: &Ruleset, lines: &[&str]) -> usize {

@@ -23,7 +23,7 @@ fn data() -> Option<PathBuf> {
 }
 
 fn rules(data: &std::path::Path) -> SigmaRules {
-    SigmaConfig { rules: vec![data.join("rules")], ..SigmaConfig::default() }.load().unwrap()
+    SigmaConfig { rules: vec![data.join("rules")], ..SigmaConfig::default() }.load(false).unwrap()
 }
 
 fn ruleset(data: &std::path::Path, is_routed: bool) -> Ruleset {
@@ -43,7 +43,7 @@ fn ours(ruleset: &Ruleset, text: &str) -> Vec<BTreeSet<String>> {
         let signals = ruleset.signals(line.as_bytes(), LineFormat::Detect, &cx);
         assert_eq!(signals, prepared.signals(), "line {}", seq + 1);
         let found = counters.event("test", seq, &prepared);
-        all.push(found.into_iter().map(|detection| detection.rule.to_string()).collect());
+        all.push(found.into_iter().map(|detection| detection.rule).collect());
     }
     all
 }

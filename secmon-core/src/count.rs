@@ -1,7 +1,6 @@
 //! The counters: the deterministic half of all rules, with signals and ticks as the only input.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -52,8 +51,6 @@ pub struct Counters {
 #[derive(Debug)]
 struct Running {
     rule: ActiveRule,
-    /// Its id and title, for detections.
-    names: (Arc<str>, Arc<str>),
     counter: Box<dyn Counter>,
     tallies: Bounded<Tally>,
     dirty: bool,
@@ -86,7 +83,6 @@ impl Counters {
     pub(crate) fn live(ruleset: &Ruleset) -> Self {
         let running = |rule: &ActiveRule| Running {
             rule: rule.clone(),
-            names: (rule.id().into(), rule.title().into()),
             counter: rule.kind().counter(),
             tallies: Bounded::default(),
             dirty: false,
@@ -228,7 +224,7 @@ impl Counters {
                 Some(Change { kind: change, incident })
             });
             if kind.is_none() {
-                let (rule, title) = running.names.clone();
+                let (rule, title) = (rule.id().to_owned(), rule.title().to_owned());
                 let group = group.clone();
                 all.0.push(Detection { id, rule, title, level, time, group, seq, reason });
             }

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -17,9 +16,9 @@ pub struct Detection {
     /// The same for the same rule, group and place, so that a replay stores nothing twice.
     pub id: u128,
     /// Id of the rule.
-    pub rule: Arc<str>,
+    pub rule: String,
     /// Title of the rule.
-    pub title: Arc<str>,
+    pub title: String,
     /// How grave it is.
     pub level: Level,
     /// When it happened.

@@ -55,6 +55,23 @@ fn a_record_is_proved_to_somebody_else() {
 }
 
 #[test]
+fn sigma_rules_are_checked_tried_and_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    // What finds something exits with 1.
+    let said = run(folder.path(), &format!("set +e\n{}\nexit 0", block("<!-- sigma")));
+    for expected in [
+        "1 rule(s) can be used, 0 error(s)",
+        "\"title\":\"A shell as root\"",
+        "matches: A shell as root",
+        "the silence hides 1 detection(s), 1 incident(s)",
+        "stored 1 line(s)",
+    ] {
+        assert!(said.contains(expected), "`{expected}` is missing in:\n{said}");
+    }
+    assert_eq!(said.matches("1 event(s), 1 detection(s), 1 incident(s)").count(), 2, "{said}");
+}
+
+#[test]
 fn the_http_quick_start_runs() {
     let folder = tempfile::tempdir().unwrap();
     let start = "secmon serve --listen 127.0.0.1:0 > ready 2> log & trap 'kill %1; wait' EXIT

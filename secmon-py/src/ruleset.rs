@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use secmon_core::Builder;
+use secmon_core::sigma::SigmaRules;
 
 use crate::convert::from_python;
 use crate::error::Error;
@@ -39,8 +40,33 @@ impl Ruleset {
         Ok(Self(builder.and_then(Builder::build).map_err(Error::from)?))
     }
 
+    /// The same rules and those of a text in Sigma, which may hold several documents: rules, correlations,
+    /// filters. `name` is what messages call it; `SecmonError` names the line of what is wrong.
+    #[pyo3(signature = (text, *, name = "rules.yml"))]
+    fn sigma(&self, text: &str, name: &str) -> PyResult<Self> {
+        let mut rules = SigmaRules::default();
+        rules.load(name, text);
+        self.with_sigma(&rules)
+    }
+
+    /// The same rules and those in Sigma that come with secmon.
+    fn shipped(&self) -> PyResult<Self> {
+        let mut rules = SigmaRules::default();
+        rules.load_shipped();
+        self.with_sigma(&rules)
+    }
+
     /// The ids of the rules.
     fn ids(&self) -> Vec<String> {
         self.0.rules().map(|rule| rule.id().to_owned()).collect()
+    }
+}
+
+impl Ruleset {
+    fn with_sigma(&self, rules: &SigmaRules) -> PyResult<Self> {
+        if let Some(problem) = rules.problems().iter().find(|problem| !problem.is_warning) {
+            return Err(Error::new(problem.to_string()).into());
+        }
+        Ok(Self(Builder::of(&self.0).sigma(rules).build().map_err(Error::from)?))
     }
 }

@@ -23,6 +23,32 @@ def test_a_scan_finds_the_incident():
     assert secmon.scan([LINE] * 2, rules, now=NOW) == []
 
 
+SIGMA = """
+title: Root was tried
+id: root_tried
+logsource: {product: linux, service: sshd}
+detection: {tried: {user.name: root, event.outcome: failure}, condition: tried}
+level: high
+"""
+
+
+def test_sigma_rules_are_added():
+    rules = secmon.Ruleset().sigma(SIGMA)
+    (incident,) = secmon.scan([LINE], rules, now=NOW)
+    assert (incident["rule"], incident["level"]) == ("root_tried", "high")
+    assert "logs_removed" in rules.shipped().ids()
+    with pytest.raises(secmon.SecmonError, match="mine.yml:5: error"):
+        secmon.Ruleset().sigma(SIGMA.replace("tried}", "tired}"), name="mine.yml")
+
+
+def test_a_profile_says_why():
+    rules = secmon.Ruleset().add("profile", by=["user.name"], learn=3)
+    line = "2026-11-{:02}T{}:00:00Z web-1 sshd[4]: Accepted password for bob from 192.0.2.7 port 4 ssh2"
+    lines = [line.format(day, "09") for day in range(1, 9)] + [line.format(9, "23")]
+    (incident,) = secmon.scan(lines, rules, now=NOW)
+    assert incident["reason"] == "23:00 UTC: hour 23 seen on 0 of 8 days, usual 09"
+
+
 def test_what_is_written_is_sealed_and_verified(tmp_path):
     url = f"sqlite://{tmp_path}/secmon.db"
     with secmon.Store(url).writer("web-1", secmon.Ruleset.builtin(), now=NOW) as writer:

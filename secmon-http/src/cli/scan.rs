@@ -252,7 +252,7 @@ fn show(detection: &Detection, format: Format, table: &mut Table, out: &mut Stdo
     if format == Format::Table {
         table.row(
             style(*level),
-            [time, level.to_string(), rule.to_string(), group.to_string(), line.to_string()],
+            [time, level.to_string(), rule.clone(), group.to_string(), line.to_string()],
         );
         return Ok(());
     }

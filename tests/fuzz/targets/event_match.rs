@@ -61,7 +61,7 @@ fuzz_target!(|line: &[u8]| {
     let found = counters.event("fuzz", 0, &prepared);
     for rule in RULES.rules() {
         if let Some(explained) = RULES.explain(rule.id(), &prepared.event) {
-            let fired = found.iter().any(|detection| &*detection.rule == rule.id());
+            let fired = found.iter().any(|detection| detection.rule == rule.id());
             assert_eq!(explained.matches && explained.fits_source, fired, "{}", rule.id());
         }
     }
