@@ -758,3 +758,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn regular_expressions_are_bounded_in_sum() {
+    let rule = |at: usize| {
+        format!(
+            "title: t\nid: r{at}\nlogsource: {{product: x}}\ndetection: {{s: {{f|re: ['x{at}[ab]{{20000}}', 'y{at}[ab]{{20000}}']}}, condition: s}}\n---\n"
+        )
+    };
+    let mut rules = SigmaRules::default();
+    rules.load("many.yml", &(0..100).map(rule).collect::<String>());
+    let count = Ruleset::builder().sigma(&rules).build().unwrap().rules().count();
+    assert!((10..60).contains(&count), "{count}");
+    let problems = rules.problems();
+    assert_eq!(problems.len(), 100 - count);
+    assert!(problems[0].to_string().contains("together take more than"), "{}", problems[0]);
+    // What is small still fits.
+    rules.load("one.yml", &rule(100).replace("{20000}", "{2}"));
+    assert_eq!(Ruleset::builder().sigma(&rules).build().unwrap().rules().count(), count + 1);
+}

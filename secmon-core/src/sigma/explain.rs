@@ -83,7 +83,7 @@ impl fmt::Display for Predicate {
         f.write_str(self.field.as_deref().unwrap_or("any field"))?;
         match &self.test {
             Test::Text(pattern) => write!(f, " is like {pattern}"),
-            Test::Regex(regex) => write!(f, " matches /{}/", regex.compiled),
+            Test::Regex(regex) => write!(f, " matches /{}/", regex.source()),
             Test::Cidr(network) => write!(f, " is in {network}"),
             Test::Compare(op, number) => write!(f, " {op} {number}"),
             Test::Null => f.write_str(" is null or not there"),

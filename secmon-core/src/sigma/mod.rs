@@ -42,6 +42,7 @@ mod placeholder;
 mod plain;
 mod predicate;
 mod problem;
+mod regex;
 mod resolve;
 mod rule;
 mod selection;
@@ -73,6 +74,8 @@ pub struct SigmaRules {
     pipelines: Vec<Pipeline>,
     filter_mode: FilterMode,
     problems: Vec<Problem>,
+    /// Bytes that are left for regular expressions.
+    room: usize,
     /// Rules in use and what is wrong with them, once somebody asked.
     resolved: OnceLock<Resolution>,
 }
@@ -104,6 +107,7 @@ impl Default for SigmaRules {
             pipelines: vec![Pipeline::builtin()],
             filter_mode: FilterMode::default(),
             problems: Vec::new(),
+            room: regex::MOST_TOGETHER,
             resolved: OnceLock::new(),
         }
     }
@@ -117,7 +121,8 @@ impl SigmaRules {
         let name: Arc<str> = file.into();
         let mut documents = Vec::new();
         let read = yaml::documents(text, |node| documents.push(node));
-        for node in documents {
+        // Behind a last `---` there is nothing, which is no rule.
+        for node in documents.into_iter().filter(|node| !matches!(node.kind, yaml::Kind::Null)) {
             let mut warnings = Vec::new();
             let pipelines = &self.pipelines;
             let parsed =
@@ -125,6 +130,12 @@ impl SigmaRules {
             for warning in warnings {
                 self.problem(file, warning, true);
             }
+            let room = &mut self.room;
+            let parsed = parsed.and_then(|(header, body)| {
+                let fits = body.expr().map_or(Ok(()), |expr| regex::compile(expr, room));
+                fits.map_err(|reason| problem::Wrong::at(header.line, reason))?;
+                Ok((header, body))
+            });
             match parsed {
                 Ok((header, body)) => {
                     self.documents.push(Document { file: Arc::clone(&name), header, body });
@@ -144,9 +155,14 @@ impl SigmaRules {
         let read = yaml::documents(text, |node| documents.push(node));
         let parsed = read.and_then(|()| documents.iter().map(pipeline::parse).collect());
         match parsed {
-            Ok::<Vec<_>, _>(new) => {
+            Ok::<Vec<Pipeline>, _>(new) => {
                 for new in new {
-                    Pipeline::insert(&mut self.pipelines, new);
+                    match new.compile(&mut self.room) {
+                        Ok(()) => Pipeline::insert(&mut self.pipelines, new),
+                        Err(reason) => {
+                            self.problem(file, problem::Wrong::at(1, reason), false);
+                        }
+                    }
                 }
             }
             Err(wrong) => self.problem(file, wrong, false),

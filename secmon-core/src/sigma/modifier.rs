@@ -6,7 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use super::moment::Part;
 use super::pattern::Pattern;
 use super::placeholder::{Placeholders, expand};
-use super::predicate::{Expr, Number, Op, Reference, Regex, Test};
+use super::predicate::{Expr, Number, Op, Reference, Test};
+use super::regex::Regex;
 use super::yaml::{Kind, Node};
 
 /// What a modifier does to the values and to how they are compared.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::predicate::Expr;
 use super::problem::Wrong;
+use super::regex;
 use super::selection::Compiler;
 use super::source::LogSource;
 use super::yaml::{self, Kind, Node};
@@ -36,6 +37,11 @@ impl Pipeline {
         });
         debug_assert!(read.is_ok() && !all.mappings.is_empty(), "fields.yml cannot be read");
         all
+    }
+
+    /// Compiles the regular expressions of its conditions, if they fit into what is left of the room for all.
+    pub(super) fn compile(&self, room: &mut usize) -> Result<(), String> {
+        self.conditions.iter().try_for_each(|(_, expr)| regex::compile(expr, room))
     }
 
     /// The names under which a field of a rule is looked for, its own first.

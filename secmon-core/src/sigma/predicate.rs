@@ -1,11 +1,11 @@
 //! What a rule asks of one event: tests of single fields, joined by not, and, or.
 
 use std::cmp::Ordering;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use super::moment::Part;
 use super::pattern::Pattern;
+use super::regex::Regex;
 use crate::rules::Cidr;
 
 /// A condition over the fields of an event.
@@ -148,46 +148,5 @@ impl Number {
             return Some(a.cmp(&b));
         }
         text.parse::<f64>().ok()?.partial_cmp(&self.0.parse::<f64>().ok()?)
-    }
-}
-
-/// A regular expression, the same as another of the same text and flags.
-#[derive(Clone, Debug)]
-pub(super) struct Regex {
-    source: Arc<str>,
-    pub(super) compiled: regex::Regex,
-    /// A text that every value holds that it matches, folded.
-    pub(super) needs: Option<Box<str>>,
-}
-
-/// Bytes of a compiled expression: what repeats a thousand times a thousand is refused.
-const MOST_REGEX: usize = 4 << 20;
-
-impl Regex {
-    /// With flags such as `i`, `m` and `s`.
-    pub(super) fn new(text: &str, flags: &str) -> Result<Self, String> {
-        let source = if flags.is_empty() { text.into() } else { format!("(?{flags}){text}") };
-        let compiled = regex::RegexBuilder::new(&source).size_limit(MOST_REGEX).build();
-        let compiled = compiled.map_err(|error| {
-            let whole = error.to_string();
-            let last = whole.lines().last().unwrap_or_default().trim();
-            format!("`{text}` is no regular expression that can be used: {last}")
-        })?;
-        let needs = super::literal::needed(&source);
-        Ok(Self { source: source.into(), compiled, needs })
-    }
-}
-
-impl PartialEq for Regex {
-    fn eq(&self, other: &Self) -> bool {
-        self.source == other.source
-    }
-}
-
-impl Eq for Regex {}
-
-impl Hash for Regex {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.source.hash(state);
     }
 }

@@ -39,6 +39,17 @@ pub(super) enum Body {
     Filter(Filter),
 }
 
+impl Body {
+    /// What it asks of one event, if it does.
+    pub(super) fn expr(&self) -> Option<&Expr> {
+        match self {
+            Self::Detection(_, expr) => Some(expr),
+            Self::Filter(filter) => Some(&filter.expr),
+            Self::Correlation(_) => None,
+        }
+    }
+}
+
 /// Events that rules shall not report.
 #[derive(Clone, Debug)]
 pub(super) struct Filter {

@@ -179,7 +179,7 @@ pub(super) fn passes(
         Test::Null => value.is_none_or(|value| *value == Value::Null),
         Test::Exists => value.is_some(),
         Test::Text(pattern) => texts(&mut |text| pattern.matches(text)),
-        Test::Regex(regex) => texts(&mut |text| regex.compiled.is_match(text)),
+        Test::Regex(regex) => texts(&mut |text| regex.is_match(text)),
         Test::Cidr(network) => {
             texts(&mut |text| text.trim().parse().is_ok_and(|address| network.contains(address)))
         }

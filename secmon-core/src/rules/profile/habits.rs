@@ -205,9 +205,8 @@ impl Habits {
                 _ => spans.push((hour, hour)),
             }
         }
-        let shown = spans.iter().map(|(first, last)| match first == last {
-            true => format!("{first:02}"),
-            false => format!("{first:02}–{last:02}"),
+        let shown = spans.iter().map(|(first, last)| {
+            if first == last { format!("{first:02}") } else { format!("{first:02}–{last:02}") }
         });
         if spans.is_empty() { "none".into() } else { shown.collect::<Vec<_>>().join(", ") }
     }

@@ -40,10 +40,7 @@ impl Lanes {
     ) -> (bool, bool) {
         let newest = self.main.entries.back().map_or(i64::MIN, |newest| newest.time);
         let is_late = entry.time < newest.saturating_sub(question.timespan + lateness);
-        let window = match is_late {
-            true => self.late.get_or_insert_default(),
-            false => &mut self.main,
-        };
+        let window = if is_late { self.late.get_or_insert_default() } else { &mut self.main };
         let before = window.dropped;
         let fired = window.add(question, lateness, entry);
         *dropped += window.dropped - before;
@@ -94,9 +91,10 @@ impl Window {
         };
         // In order, as nearly always: what lies further back is cold memory.
         let is_newest = self.entries.back().is_none_or(|last| last.time <= entry.time);
-        let place = match is_newest {
-            true => self.entries.len(),
-            false => self.entries.partition_point(|other| other.time <= entry.time),
+        let place = if is_newest {
+            self.entries.len()
+        } else {
+            self.entries.partition_point(|other| other.time <= entry.time)
         };
         self.entries.insert(place, entry);
         if is_newest {
