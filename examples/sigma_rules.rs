@@ -32,7 +32,7 @@ fn main() -> anyhow::Result<()> {
     std::fs::write(folder.join("sudo.yml"), RULE)?;
 
     let config = SigmaConfig { rules: vec![folder.clone()], ..SigmaConfig::default() };
-    let rules = config.load().map_err(anyhow::Error::msg)?;
+    let rules = config.load(false).map_err(anyhow::Error::msg)?;
     for problem in rules.problems() {
         println!("{problem}");
     }

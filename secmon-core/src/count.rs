@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use crate::group::Group;
@@ -69,7 +70,7 @@ pub struct RuleState {
 
 #[derive(Deserialize, Serialize)]
 struct Saved<T> {
-    counter: serde_json::Value,
+    counter: Box<RawValue>,
     tallies: T,
 }
 
@@ -128,6 +129,11 @@ impl Counters {
         // In a service what lies before a long silence belongs to no incident of now. By the time of the
         // signals: when a tick happened to come must not change a count.
         let silence = if self.keep_open { i64::MAX } else { micros(running.rule.kind().horizon) };
+        let is_new = || running.tallies.get(&signal.group).is_none();
+        if weight == 0 && is_new() {
+            // What does not count leaves no trace.
+            return self.settle(at, stream, seq, out, before);
+        }
         let open = running.tallies.update(&signal.group, time, |tally| {
             if tally.open.is_none() && time.saturating_sub(tally.last) > silence {
                 *tally = Tally::default();
@@ -138,6 +144,18 @@ impl Counters {
         if open && weight > 0 && !self.keep_open {
             self.touched.insert((at, signal.group.clone()));
         }
+        self.settle(at, stream, seq, out, before)
+    }
+
+    /// Folds what was found, and keeps to the budget; `before` are the bytes that the rule took.
+    fn settle(
+        &mut self,
+        at: usize,
+        stream: &str,
+        seq: u64,
+        out: Detections,
+        before: usize,
+    ) -> (Vec<Detection>, Vec<Change>) {
         let found = self.fold(at, stream, seq, out);
         let after = self.rules.get_mut(at).map_or(0, Running::bytes);
         self.bytes = (self.bytes + after).saturating_sub(before);
@@ -310,21 +328,21 @@ impl Counters {
         self.weigh();
     }
 
-    /// Takes saved memory back; state of rules that are gone or have other settings is left out.
-    pub(crate) fn restore(&mut self, saved: &RuleState) -> Result<()> {
+    /// Takes saved memory back; false for a rule that is gone or has other settings.
+    pub(crate) fn restore(&mut self, saved: &RuleState) -> Result<bool> {
         let running = self.rules.iter_mut().find(|running| {
             running.rule.id() == saved.rule && running.rule.settings_hash() == saved.settings
         });
-        let Some(running) = running else { return Ok(()) };
+        let Some(running) = running else { return Ok(false) };
         let failed = |error: serde_json::Error| Error::State {
             rule: saved.rule.clone(),
             reason: error.to_string(),
         };
         let state: Saved<Bounded<Tally>> = serde_json::from_str(&saved.state).map_err(failed)?;
-        running.counter.load(state.counter).map_err(failed)?;
+        running.counter.load(&state.counter).map_err(failed)?;
         running.tallies = state.tallies;
         self.weigh();
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -1,6 +1,6 @@
 //! `Monitor`: the pure pipeline behind preparation. Seals, counts, and seals what was derived.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -12,7 +12,7 @@ use crate::incident::{Change, ChangeKind, Detection, Incident};
 use crate::privacy::{Hidden, Privacy};
 use crate::rules::Signal;
 use crate::ruleset::{Prepared, Ruleset};
-use crate::seal::{Checkpoint, Claim, Envelope, Head, KeyFile, Retention, Sealer, encode};
+use crate::seal::{Checkpoint, Claim, Envelope, Head, KeyFile, Retention, Sealer, encode, fits};
 use crate::work::Work;
 use crate::{Error, Result};
 
@@ -62,22 +62,31 @@ impl Monitor {
         }
     }
 
-    /// Takes back the memory that rules had when batch `logged` of the signal log was written.
-    pub fn restore(&mut self, states: &[RuleState], logged: u64) -> Result<()> {
+    /// Takes back the memory that rules had when batch `logged` of the signal log was written; says of which
+    /// rules: those that are gone or have other settings begin anew.
+    pub fn restore<'s>(&mut self, states: &'s [RuleState], logged: u64) -> Result<Vec<&'s str>> {
         self.logged = logged;
-        states.iter().try_for_each(|state| self.counters.restore(state))
+        let mut taken = Vec::new();
+        for state in states {
+            if self.counters.restore(state)? {
+                taken.push(state.rule.as_str());
+            }
+        }
+        Ok(taken)
     }
 
     /// Counts a batch of the signal log again; what it finds was committed then. Only rules for which
     /// `wanted` says yes are told.
     pub fn replay(&mut self, log: &SignalLog, wanted: impl Fn(&str) -> bool) {
         let stream = self.sealer.origin().to_owned();
+        let ruleset = self.ruleset.clone();
+        let rules = (0_u32..).zip(ruleset.rules());
+        let rules = rules.filter(|(_, rule)| wanted(rule.id()));
+        let rules: HashMap<&str, u32> = rules.map(|(at, rule)| (rule.id(), at)).collect();
         for entry in &log.entries {
             match entry {
                 Entry::Signal(id, seq, time, group, value, weight) => {
-                    let rule = self.ruleset.rules().position(|rule| rule.id() == id);
-                    let rule =
-                        rule.filter(|_| wanted(id)).and_then(|rule| u32::try_from(rule).ok());
+                    let rule = rules.get(id.as_str()).copied();
                     let time = DateTime::from_timestamp_micros(*time);
                     let (Some(rule), Some(time)) = (rule, time) else { continue };
                     let (group, value) = (group.clone(), value.clone());
@@ -195,6 +204,11 @@ impl Monitor {
         self.counters.close(rule, group);
     }
 
+    /// How many groups the memory of rules has forgotten to stay within its budgets.
+    pub fn evicted(&mut self) -> u64 {
+        self.counters.evicted()
+    }
+
     /// The memory of all rules.
     pub fn save_all(&mut self) -> Result<Vec<RuleState>> {
         self.counters.save_all()
@@ -240,6 +254,7 @@ impl Monitor {
         work.detections.extend(detections);
         for change in changes {
             let mut event = change.event();
+            shorten(&mut event, &change.incident.group);
             let hidden = self.privacy.as_ref().map_or_else(Hidden::default, |_| {
                 Privacy::hide_tokens(&mut event, &mut || work.salt())
             });
@@ -316,6 +331,24 @@ impl Monitor {
             checkpoint,
             head: self.sealer.head().clone(),
             logged: self.logged,
+        }
+    }
+}
+
+/// Bytes of a value that are kept of a group too long for a record.
+const MOST_VALUE: usize = 1_000;
+
+/// An incident's record says less where its group would outgrow it.
+fn shorten(event: &mut Event, group: &Group) {
+    if fits(event) {
+        return;
+    }
+    event.remove("event.reason");
+    for (name, value) in group.pairs() {
+        let text = value.to_string();
+        if text.len() > MOST_VALUE {
+            let cut = text.get(..text.floor_char_boundary(MOST_VALUE)).unwrap_or_default();
+            event.set(name, format!("{cut}\u{2026}"));
         }
     }
 }

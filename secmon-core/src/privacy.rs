@@ -234,9 +234,19 @@ impl Privacy {
         let held = found.iter().filter_map(|one| one.subject.as_ref()).any(|subject| {
             subject.kind != TEXT && !subject.is_json && holds_word(text, &subject.value)
         });
+        // One of several values of a field.
+        let element = found.iter().filter_map(|one| one.subject.as_ref()).any(|subject| {
+            subject.is_json && elements(&subject.value).iter().any(|element| element == text)
+        });
         let listed = name.is_some_and(|name| self.is_listed(name));
-        (held || listed).then(|| self.token(name.map_or(TEXT, Self::kind_of), text))
+        (held || listed || element).then(|| self.token(name.map_or(TEXT, Self::kind_of), text))
     }
+}
+
+/// The texts in a list of JSON.
+fn elements(json: &str) -> Vec<String> {
+    let all: Vec<serde_json::Value> = serde_json::from_str(json).unwrap_or_default();
+    all.into_iter().map(|one| Value::from(one).to_string()).collect()
 }
 
 /// What was taken out of an event.

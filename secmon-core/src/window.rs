@@ -366,6 +366,9 @@ impl<T: Default + Heap> Memory for Bounded<T> {
             .map(|(group, entry)| (entry.state.held(), entry.last, group))
             .collect();
         let eighth = lasts.len() / 8;
+        if lasts.is_empty() {
+            return;
+        }
         lasts.select_nth_unstable(eighth);
         let gone: Vec<Group> =
             lasts.into_iter().take(eighth + 1).map(|(.., group)| group.clone()).collect();

@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) store: Store,
     pub(crate) rules: Rules,
+    /// Held by whoever exchanges the rules.
+    pub(crate) reloading: tokio::sync::Mutex<()>,
     pub(crate) queue: Queue,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) setup: Setup,
@@ -53,12 +55,12 @@ pub(crate) struct Shared {
 }
 
 /// The rules in use, which may be exchanged.
-#[derive(Debug)]
-pub(crate) struct Rules(RwLock<Ruleset>);
+#[derive(Clone, Debug)]
+pub(crate) struct Rules(Arc<RwLock<Ruleset>>);
 
 impl Rules {
     fn new(ruleset: Ruleset) -> Self {
-        Self(RwLock::new(ruleset))
+        Self(Arc::new(RwLock::new(ruleset)))
     }
 
     fn get(&self) -> Ruleset {
@@ -94,7 +96,18 @@ impl App {
         let queue = Queue::start(writer, opening, Arc::clone(&metrics))?;
         let verification = Verification::default();
         let rules = Rules::new(ruleset);
-        let shared = Shared { config, store, rules, queue, metrics, setup, verification, witness };
+        let reloading = tokio::sync::Mutex::default();
+        let shared = Shared {
+            config,
+            store,
+            rules,
+            reloading,
+            queue,
+            metrics,
+            setup,
+            verification,
+            witness,
+        };
         Ok(Self(Arc::new(shared)))
     }
 

@@ -1,5 +1,6 @@
 //! Own metrics, in the words of Prometheus.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus::{
@@ -23,6 +24,9 @@ pub struct Metrics {
     rule_candidates: IntCounterVec,
     rule_matches: IntCounterVec,
     rule_seconds: CounterVec,
+    evicted: IntGauge,
+    /// Held while rules are read and all is written: two scrapes at once must not see half of it.
+    scraping: Mutex<()>,
 }
 
 impl Metrics {
@@ -65,6 +69,11 @@ impl Metrics {
                 opts("rule_seconds_total", "Time that a Sigma rule took, sampled, by rule."),
                 &["rule"],
             )?,
+            evicted: IntGauge::with_opts(opts(
+                "rule_groups_evicted",
+                "Groups that rules have forgotten to stay within their budgets.",
+            ))?,
+            scraping: Mutex::default(),
         };
         let build = IntGaugeVec::new(opts("build_info", "The version that runs."), &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
@@ -80,6 +89,7 @@ impl Metrics {
         registry.register(Box::new(metrics.rule_candidates.clone()))?;
         registry.register(Box::new(metrics.rule_matches.clone()))?;
         registry.register(Box::new(metrics.rule_seconds.clone()))?;
+        registry.register(Box::new(metrics.evicted.clone()))?;
         registry.register(Box::new(build))?;
         Ok(metrics)
     }
@@ -96,6 +106,11 @@ impl Metrics {
         self.events_rejected.with_label_values(&[source]).inc_by(rejected as u64);
     }
 
+    /// What the memory of rules has forgotten.
+    pub(crate) fn evicted(&self, count: u64) {
+        self.evicted.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
     /// Reads from the store what is counted there.
     pub(crate) fn refresh(&self, store: &secmon_store::Store) -> secmon_store::Result<()> {
         let open = store.open_incidents()?;
@@ -110,7 +125,7 @@ impl Metrics {
 
     /// Reads what rules have cost and brought since they were loaded; of those that nothing was compared with
     /// nothing is said.
-    pub(crate) fn refresh_rules(&self, ruleset: &Ruleset) {
+    fn refresh_rules(&self, ruleset: &Ruleset) {
         self.rule_candidates.reset();
         self.rule_matches.reset();
         self.rule_seconds.reset();
@@ -123,8 +138,10 @@ impl Metrics {
         }
     }
 
-    /// All metrics as text.
-    pub(crate) fn text(&self) -> prometheus::Result<String> {
+    /// All metrics as text, those of rules included.
+    pub(crate) fn text(&self, ruleset: &Ruleset) -> prometheus::Result<String> {
+        let _turn = self.scraping.lock().unwrap_or_else(PoisonError::into_inner);
+        self.refresh_rules(ruleset);
         let mut out = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut out)?;
         Ok(String::from_utf8_lossy(&out).into_owned())

@@ -10,6 +10,7 @@ use secmon_core::seal::Retention;
 use secmon_store::{Receipt, Request, Store, Writer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::app::Rules;
 use crate::clock::now;
 use crate::metrics::Metrics;
 
@@ -139,15 +140,23 @@ impl Queue {
         receiver.await.map_err(|_| busy("the writer has stopped"))?
     }
 
-    /// Lets the writer use other rules from the next batch on.
-    pub(crate) async fn set_rules(&self, ruleset: Ruleset) -> secmon_store::Result<()> {
+    /// Lets the writer use other rules from the next batch on, and everybody else from then on.
+    pub(crate) async fn set_rules(
+        &self,
+        ruleset: Ruleset,
+        shared: Rules,
+    ) -> secmon_store::Result<()> {
         let (answer, receiver) = oneshot::channel();
         let task = move |this: &mut Loop| {
+            // Also of a writer that is opened again. Where the store is busy they are in use nevertheless, and
+            // are named in a record with the next batch; what failed was logged.
             this.opening.ruleset = ruleset.clone();
-            let _ = answer.send(this.act(|writer| writer.set_rules(ruleset, now())));
+            let _ = this.act(|writer| writer.set_rules(ruleset.clone(), now()));
+            shared.set(ruleset);
+            let _ = answer.send(());
         };
         self.send(Task::Act(Box::new(task)))?;
-        receiver.await.map_err(|_| busy("the writer has stopped"))?
+        receiver.await.map_err(|_| busy("the writer has stopped"))
     }
 
     fn send(&self, task: Task) -> secmon_store::Result<()> {
@@ -279,6 +288,9 @@ impl Loop {
         // What failed was logged where it was settled, and is tried again.
         let _ = self.settle(answer);
         self.expire();
+        if let Some(writer) = &mut self.writer {
+            self.metrics.evicted(writer.evicted());
+        }
         let warnings = self.writer.as_mut().map(Writer::take_warnings);
         for warning in warnings.into_iter().flatten() {
             tracing::warn!("{warning}");

@@ -4,43 +4,50 @@ use secmon_core::Ruleset;
 
 use crate::app::App;
 use crate::config::Config;
+use crate::error::Error;
 
-/// Why rules were not read again: those in use stay.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ReloadError {
-    #[error("{0}")]
-    Config(String),
-    #[error(transparent)]
-    Store(#[from] secmon_store::Error),
+/// What was read.
+pub(crate) struct Reloaded {
+    pub(crate) ruleset: Ruleset,
+    /// What is wrong with Sigma rules: those that were refused are out of use.
+    pub(crate) problems: Vec<String>,
 }
 
 impl App {
     /// Reads rules, pipelines and filters again, those that the configuration names now, and takes them into
-    /// use between two batches. Nothing else of the configuration is read again.
-    pub(crate) async fn reload(&self) -> Result<Ruleset, ReloadError> {
+    /// use between two batches. Nothing else of the configuration is read again. On a mistake of the
+    /// configuration the rules stay as they are.
+    pub(crate) async fn reload(&self) -> Result<Reloaded, Error> {
+        // One after the other: else an older set could come last.
+        let _turn = self.0.reloading.lock().await;
         let before = self.0.config.clone();
-        let read = move || -> Result<Ruleset, String> {
-            let config = match &before.file {
-                Some(file) => Config::load(Some(file))?,
-                None => before,
-            };
-            config.ruleset()
-        };
-        let read = tokio::task::spawn_blocking(read).await;
-        let ruleset = read.map_err(|error| ReloadError::Config(error.to_string()))?;
-        let ruleset = ruleset.map_err(ReloadError::Config)?;
-        let answer = self.0.queue.set_rules(ruleset.clone()).await;
-        // Whatever the store says: the writer has them, and matches again what comes with others.
-        self.0.rules.set(ruleset.clone());
-        answer?;
-        tracing::info!("{} rules are in use", ruleset.rules().count());
-        Ok(ruleset)
+        let read = tokio::task::spawn_blocking(move || read(before)).await;
+        let read = read.map_err(|error| Error::busy(error.to_string()))?;
+        let reloaded = read.map_err(Error::unprocessable)?;
+        self.0.queue.set_rules(reloaded.ruleset.clone(), self.0.rules.clone()).await?;
+        tracing::info!("{} rules are in use", reloaded.ruleset.rules().count());
+        Ok(reloaded)
     }
 
-    /// As [`App::reload`] for a signal: what is wrong is logged.
+    /// As by `POST /api/v1/rules/reload`, for a signal: what is wrong is logged.
     pub async fn reload_or_warn(&self) {
-        if let Err(error) = self.reload().await {
-            tracing::error!("the rules stay as they are: {error}");
+        match self.reload().await {
+            Ok(reloaded) => {
+                reloaded.problems.iter().for_each(|problem| tracing::warn!("{problem}"))
+            }
+            Err(error) => tracing::error!("the rules stay as they are: {}", error.detail()),
         }
     }
+}
+
+fn read(before: Config) -> Result<Reloaded, String> {
+    let config = match &before.file {
+        Some(file) => Config::load(Some(file))?,
+        None => before,
+    };
+    let mut problems = Vec::new();
+    let builder = config.rule_builder(&mut |problem| problems.push(problem.to_string()))?;
+    let builder = builder.clock(crate::clock::nanos);
+    let ruleset = builder.build().map_err(|error| error.to_string())?;
+    Ok(Reloaded { ruleset, problems })
 }

@@ -25,7 +25,7 @@ pub struct SigmaConfig {
 }
 
 impl SigmaConfig {
-    /// Reads all of them, behind those that come with secmon if these are wanted. A bad rule stops nothing: it is
+    /// Reads all of them, before those that come with secmon if these are wanted: a name that both use is theirs. A bad rule stops nothing: it is
     /// among the problems of the rules.
     ///
     /// # Errors
@@ -33,14 +33,15 @@ impl SigmaConfig {
     pub fn load(&self, with_shipped: bool) -> Result<SigmaRules, String> {
         let mut rules = SigmaRules::default();
         rules.set_filter_mode(self.filter_mode);
-        if with_shipped {
-            rules.load_shipped();
-        }
+
         for path in &self.pipelines {
             each_file(path, 0, &mut |name, text| rules.load_pipeline(name, text))?;
         }
         for path in &self.rules {
             each_file(path, 0, &mut |name, text| rules.load(name, text))?;
+        }
+        if with_shipped {
+            rules.load_shipped();
         }
         Ok(rules)
     }

@@ -1,6 +1,6 @@
 //! Rules that are exchanged while the service runs.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;

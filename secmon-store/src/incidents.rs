@@ -91,6 +91,9 @@ pub(crate) fn apply(
 ) -> Result<()> {
     for change in changes {
         let row = row(stream_no, &change.incident);
+        if change.kind == ChangeKind::Opened {
+            give_way(db, &row)?;
+        }
         let opened = change.kind == ChangeKind::Opened
             && on!(db, c => diesel::insert_or_ignore_into(incidents::table).values(&row).execute(c))?
                 == 1;
@@ -132,6 +135,15 @@ impl Row {
             group,
         }
     }
+}
+
+/// Closes an incident of the same rule and group whose memory is lost (to a budget, or to other settings of the
+/// rule): the new one must not overwrite what it says.
+fn give_way(db: &mut Db, row: &Row) -> Result<()> {
+    let before = incidents::open_key.eq(&row.open_key).and(incidents::id.ne(&row.id));
+    let set = (incidents::state.eq("closed"), incidents::open_key.eq(None::<Vec<u8>>));
+    on!(db, c => diesel::update(incidents::table.filter(before)).set(set).execute(c))?;
+    Ok(())
 }
 
 fn update(db: &mut Db, row: &Row) -> Result<()> {

@@ -207,8 +207,9 @@ impl Writer {
             checkpoint_size: covered.map_or(0, |row| row.size()),
             rotated_at: DateTime::<Utc>::MIN_UTC,
             tick_at: now,
-            snapshot_at: now,
-            // What rules of before have left goes with the first snapshot.
+            // The first batch saves the memory of all rules: what is logged from then on is of these rules,
+            // and what rules of before have left is gone.
+            snapshot_at: DateTime::<Utc>::MIN_UTC,
             rules_changed: true,
             monitor,
             stream,

@@ -233,7 +233,6 @@ diesel::table! {
         place -> Text,
         at -> BigInt,
         evidence -> Text,
-        reason -> Nullable<Text>,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The signal log and snapshots of rules' memory: from them counting goes on after a restart.
 
+use std::collections::{HashMap, HashSet};
+
 use diesel::prelude::*;
 use secmon_core::{Monitor, RuleState, SignalLog};
 
@@ -83,7 +85,11 @@ pub(crate) fn resume(
         settings: row.settings.as_slice().try_into().unwrap_or_default(),
         state: row.state.clone(),
     });
-    monitor.restore(&states.collect::<Vec<_>>(), logged)?;
+    let states: Vec<RuleState> = states.collect();
+    let taken: HashSet<&str> = monitor.restore(&states, logged)?.into_iter().collect();
+    // What a rule with other settings was told is nothing to this one.
+    let logged = saved.iter().filter(|row| taken.contains(row.rule.as_str()));
+    let logged: HashMap<&str, i64> = logged.map(|row| (row.rule.as_str(), row.logged)).collect();
     let mut from = 0;
     loop {
         let log = signals::table
@@ -96,12 +102,7 @@ pub(crate) fn resume(
                 serde_json::from_slice(&row.log).map_err(|error| crate::Error::Database {
                     reason: format!("signal log {} cannot be read: {error}", unsigned(row.no)),
                 })?;
-            monitor.replay(&log, |rule| {
-                saved
-                    .iter()
-                    .find(|state| state.rule == rule)
-                    .is_none_or(|state| state.logged < row.no)
-            });
+            monitor.replay(&log, |rule| logged.get(rule).is_some_and(|logged| *logged < row.no));
             from = row.no;
         }
         if rows.len() < 1_000 {

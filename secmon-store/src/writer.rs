@@ -202,13 +202,19 @@ impl Writer {
     /// Takes rules into use, and says so in a record (`secmon.rules`): rules that stay as they are keep their
     /// memory. Events that were prepared with other rules are matched again when they come.
     pub fn set_rules(&mut self, ruleset: Ruleset, now: DateTime<Utc>) -> Result<()> {
-        self.flush()?;
+        // Whatever becomes of what is pending: it is sealed.
         self.monitor.set_rules(ruleset);
         self.rules_changed = true;
         self.rules_said = false;
         self.snapshot_at = DateTime::<Utc>::MIN_UTC;
+        self.flush()?;
         let announce = self.rules_announcement(now).into_iter().collect();
         self.run(Step { announce, ..Step::default() }, now)
+    }
+
+    /// How many groups the memory of rules has forgotten to stay within its budgets.
+    pub fn evicted(&mut self) -> u64 {
+        self.monitor.evicted()
     }
 
     /// Keeps records for other times from now on.

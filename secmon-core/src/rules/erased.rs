@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use super::{About, Detections, Input, Memory, Rule, Signals};
 use crate::event::{Event, Field};
@@ -38,6 +39,7 @@ pub(crate) fn erase_with<R: Rule>(rule: Arc<R>, settings: serde_json::Value) -> 
         settings,
         horizon: rule.horizon(),
         needs: rule.needs(),
+        wrong: rule.check().err(),
         rule,
     }
 }
@@ -50,6 +52,8 @@ pub(crate) struct AnyRule {
     pub(crate) settings: serde_json::Value,
     pub(crate) horizon: Duration,
     needs: Option<Field>,
+    /// What is wrong with its settings.
+    pub(crate) wrong: Option<String>,
     rule: Arc<dyn Erased>,
 }
 
@@ -85,8 +89,8 @@ impl<R: Rule> Erased for R {
 pub(crate) trait Counter: fmt::Debug + Send + Sync {
     fn count(&mut self, input: Input<'_>, out: &mut Detections);
     fn memory(&mut self) -> Option<&mut dyn Memory>;
-    fn save(&self) -> serde_json::Result<serde_json::Value>;
-    fn load(&mut self, state: serde_json::Value) -> serde_json::Result<()>;
+    fn save(&self) -> serde_json::Result<Box<RawValue>>;
+    fn load(&mut self, state: &RawValue) -> serde_json::Result<()>;
 }
 
 #[derive(Debug)]
@@ -104,12 +108,12 @@ impl<R: Rule> Counter for Live<R> {
         self.rule.memory(&mut self.state)
     }
 
-    fn save(&self) -> serde_json::Result<serde_json::Value> {
-        serde_json::to_value(&self.state)
+    fn save(&self) -> serde_json::Result<Box<RawValue>> {
+        serde_json::value::to_raw_value(&self.state)
     }
 
-    fn load(&mut self, state: serde_json::Value) -> serde_json::Result<()> {
-        self.state = serde_json::from_value(state)?;
+    fn load(&mut self, state: &RawValue) -> serde_json::Result<()> {
+        self.state = serde_json::from_str(state.get())?;
         Ok(())
     }
 }

@@ -134,11 +134,14 @@ impl Builder {
     /// The ruleset.
     ///
     /// # Errors
-    /// An id that is empty or too long.
+    /// An id that is empty or too long, or settings that make no sense.
     pub fn build(self) -> Result<Ruleset> {
         for rule in &self.rules {
             if rule.id.is_empty() || rule.id.len() > MOST_ID {
                 let reason = format!("an id has 1 to {MOST_ID} bytes");
+                return Err(Error::Settings { rule: rule.id.clone(), reason });
+            }
+            if let Some(reason) = rule.rule.wrong.clone() {
                 return Err(Error::Settings { rule: rule.id.clone(), reason });
             }
         }

@@ -87,6 +87,8 @@ struct Document {
     file: Arc<str>,
     header: Header,
     body: Body,
+    /// Whether it comes with secmon: it gives way to whoever has its name.
+    is_shipped: bool,
 }
 
 /// A rule with fields that no parser and no mapping gives.
@@ -117,6 +119,10 @@ impl SigmaRules {
     /// Reads the rules of a file; the name is for messages. Placeholders must be known before: load
     /// [pipelines](SigmaRules::load_pipeline) first.
     pub fn load(&mut self, file: &str, text: &str) {
+        self.read(file, text, false);
+    }
+
+    fn read(&mut self, file: &str, text: &str, is_shipped: bool) {
         self.resolved = OnceLock::new();
         let name: Arc<str> = file.into();
         let mut documents = Vec::new();
@@ -138,7 +144,12 @@ impl SigmaRules {
             });
             match parsed {
                 Ok((header, body)) => {
-                    self.documents.push(Document { file: Arc::clone(&name), header, body });
+                    self.documents.push(Document {
+                        file: Arc::clone(&name),
+                        header,
+                        body,
+                        is_shipped,
+                    });
                 }
                 Err(wrong) => self.problem(file, wrong, false),
             }

@@ -80,6 +80,10 @@ impl<'a> Resolver<'a> {
                 self.ids.push(None);
                 continue;
             }
+            if taken.contains_key(&id) && document.is_shipped {
+                self.ids.push(None);
+                continue;
+            }
             if let Some(first) = taken.get(&id) {
                 let first = format!("{}:{}", first.file, first.header.line);
                 self.say(document, format!("`{id}` is the id of {first} already"), false);
@@ -130,7 +134,7 @@ impl<'a> Resolver<'a> {
                 }
             };
             for at in targets {
-                let Some(Document { body: Body::Detection(source, _), file, header }) =
+                let Some(Document { body: Body::Detection(source, _), file, header, .. }) =
                     documents.get(at)
                 else {
                     continue;

@@ -17,7 +17,7 @@ const SHIPPED: &[(&str, &str)] = &shipped![
 
 impl SigmaRules {
     /// Loads the rules that come with secmon: few, for events that its parsers give, each with its ATT&CK
-    /// technique and what to do.
+    /// technique and what to do. A rule with the name of one that was loaded before is left out.
     ///
     /// ```
     /// use secmon_core::{Ruleset, sigma::SigmaRules};
@@ -30,7 +30,7 @@ impl SigmaRules {
     /// ```
     pub fn load_shipped(&mut self) {
         for (name, text) in SHIPPED {
-            self.load(name, text);
+            self.read(name, text, true);
         }
     }
 }

@@ -27,8 +27,7 @@ async fn metrics(_: Reader, State(app): State<App>) -> Result<impl IntoResponse,
     let (metrics, ruleset) = (app.0.metrics.clone(), app.ruleset());
     let text = with_store(&app.0.store, move |store| {
         metrics.refresh(store)?;
-        metrics.refresh_rules(&ruleset);
-        Ok(metrics.text())
+        Ok(metrics.text(&ruleset))
     })
     .await?
     .map_err(|error| Error::busy(error.to_string()))?;

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use crate::app::App;
 use crate::auth::{Admin, Reader};
 use crate::error::Error;
-use crate::reload::ReloadError;
 
 pub(crate) fn routes() -> Router<App> {
     Router::new().route("/rules", get(list)).route("/rules/reload", post(reload))
@@ -20,12 +19,11 @@ async fn list(_: Reader, State(app): State<App>) -> Json<Value> {
     Json(json!({"rules": rules, "meta": {"next_page": null}}))
 }
 
-/// Reads the rules again; on a mistake those in use stay.
+/// Reads the rules again; on a mistake of the configuration those in use stay.
 async fn reload(_: Admin, State(app): State<App>) -> Result<Json<Value>, Error> {
-    let ruleset = app.reload().await.map_err(|error| match error {
-        ReloadError::Config(reason) => Error::unprocessable(reason),
-        ReloadError::Store(error) => error.into(),
-    })?;
-    let hash = secmon_core::hex(&ruleset.hash());
-    Ok(Json(json!({"rules": ruleset.rules().count(), "hash": hash})))
+    let reloaded = app.reload().await?;
+    let (rules, hash) = (reloaded.ruleset.rules().count(), reloaded.ruleset.hash());
+    Ok(Json(
+        json!({"rules": rules, "hash": secmon_core::hex(&hash), "problems": reloaded.problems}),
+    ))
 }

@@ -1,7 +1,5 @@
 //! What is learned of one user, address, host or action: on which of the last days each thing was seen.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::Profile;
@@ -14,6 +12,8 @@ const MOST_VALUES: usize = 32;
 const MOST_BYTES: usize = 96;
 /// Hours in which events are still counted when they come late.
 const MOST_HOURS: usize = 3;
+/// Days of which it is known how much was told.
+const MOST_TOLD: usize = 3;
 /// Seen on fewer than one of so many days is unusual.
 const RARE: u32 = 20;
 /// An hour with so many times the usual events is unusual ...
@@ -44,6 +44,8 @@ pub(super) struct Habits {
     recent: Vec<(i64, u32)>,
     /// The busiest hour of each day, the newest day first.
     peaks: Vec<u32>,
+    /// On the last days with something unusual, how many things were told of at once.
+    told: Vec<(i32, u8)>,
     fields: Vec<Watched>,
 }
 
@@ -51,7 +53,8 @@ pub(super) struct Habits {
 struct Watched {
     /// The day from which on it is learned.
     since: i32,
-    seen: BTreeMap<Box<str>, Days>,
+    /// Few values, so that they are found by walking over them.
+    seen: Vec<(Box<str>, Days)>,
 }
 
 /// Something that is unusual.
@@ -99,7 +102,7 @@ impl Habits {
         }
         for (field, value) in values.enumerate() {
             if self.fields.len() <= field {
-                self.fields.push(Watched { since: at.day, seen: BTreeMap::new() });
+                self.fields.push(Watched { since: at.day, seen: Vec::new() });
             }
             let (Some(value), Some(watched)) = (value, self.fields.get_mut(field)) else { continue };
             let value = value.get(..value.floor_char_boundary(MOST_BYTES)).unwrap_or_default();
@@ -107,7 +110,8 @@ impl Habits {
             // Of the days before only those on which the field was learned.
             let young = 1_u64.checked_shl(age).map_or(u64::MAX, |end| end - 1) << (ago + 1);
             let of = (past.mask() & self.active & young).count_ones();
-            let days = watched.seen.get(value).copied().unwrap_or(0);
+            let days = watched.seen.iter().find(|(known, _)| **known == *value);
+            let days = days.map_or(0, |(_, days)| *days);
             let seen = past.of(days).count_ones();
             if of >= u32::from(rule.learn) && is_rare(seen, of) {
                 judged.is_news |= days & today == 0;
@@ -124,7 +128,25 @@ impl Habits {
             }
         }
         self.active |= today;
+        if !judged.deviations.is_empty() {
+            judged.is_news |= self.is_more(at.day, judged.deviations.len());
+        }
         judged
+    }
+
+    /// Whether so many unusual things at once are more than were told of that day.
+    fn is_more(&mut self, day: i32, count: usize) -> bool {
+        let count = u8::try_from(count).unwrap_or(u8::MAX);
+        if let Some((_, told)) = self.told.iter_mut().find(|(told, _)| *told == day) {
+            let is_more = count > *told;
+            *told = (*told).max(count);
+            return is_more;
+        }
+        self.told.push((day, count));
+        if self.told.len() > MOST_TOLD {
+            self.told.remove(0);
+        }
+        true
     }
 
     /// Makes a day the newest one, if it is; says how many days ago it is, none if it is too old to be judged.
@@ -137,9 +159,11 @@ impl Habits {
             let shift = |mask: &mut Days| *mask = mask.checked_shl(ahead).unwrap_or(0);
             shift(&mut self.active);
             self.hours.iter_mut().for_each(shift);
+            // As long ago as an event may still come, less would be judged otherwise than it was.
+            let held = Past { ago: 0, days }.mask() | 1;
             for watched in &mut self.fields {
-                watched.seen.values_mut().for_each(shift);
-                watched.seen.retain(|_, days| *days != 0);
+                watched.seen.iter_mut().for_each(|(_, days)| shift(days));
+                watched.seen.retain(|(_, days)| days & held != 0);
             }
             let kept = usize::from(days) + 1;
             let new = (ahead as usize).min(kept);
@@ -220,7 +244,7 @@ impl Habits {
             .map(|(value, days)| (past.of(*days).count_ones(), &**value))
             .filter(|(days, _)| !is_rare(*days, known))
             .collect();
-        usual.sort_by_key(|(days, _)| std::cmp::Reverse(*days));
+        usual.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
         usual.into_iter().take(3).map(|(_, value)| value).collect()
     }
 
@@ -232,10 +256,10 @@ impl Habits {
 impl Watched {
     /// Takes a value in; with too many of them the field is forgotten until a day.
     fn see(&mut self, value: &str, today: Days, until: i32) {
-        if let Some(days) = self.seen.get_mut(value) {
+        if let Some((_, days)) = self.seen.iter_mut().find(|(known, _)| **known == *value) {
             *days |= today;
         } else if self.seen.len() < MOST_VALUES {
-            self.seen.insert(value.into(), today);
+            self.seen.push((value.into(), today));
         } else {
             self.seen.clear();
             self.since = until;
@@ -269,9 +293,11 @@ impl Heap for Habits {
     const BUDGET: usize = 32 << 20;
 
     fn heap(&self) -> usize {
-        let seen = self.fields.iter().flat_map(|watched| watched.seen.keys());
-        let values: usize = seen.map(|value| value.len() + 48).sum();
-        let lists = self.recent.len() * size_of::<(i64, u32)>() + self.peaks.len() * size_of::<u32>();
+        let seen = self.fields.iter().flat_map(|watched| &watched.seen);
+        let values: usize = seen.map(|(value, _)| value.len() + 48).sum();
+        let lists = self.recent.len() * size_of::<(i64, u32)>()
+            + self.told.len() * size_of::<(i32, u8)>()
+            + self.peaks.len() * size_of::<u32>();
         lists + self.fields.len() * size_of::<Watched>() + values
     }
 }
