@@ -26,7 +26,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("privacy", &["event", "group", "rules", "seal", "token"]),
     ("probe", &["event"]),
     // Of `parse` only the zone: a rule is told events, it reads no lines.
-    ("rules", &["event", "group", "json", "parse::Zone", "span", "window"]),
+    ("rules", &["event", "group", "json", "parse::Zone", "span", "token", "window"]),
     ("ruleset", &["event", "json", "parse", "rules", "seal", "sigma"]),
     // Its unit tests seal a line.
     ("seal", &["event", "hex", "json", "parse", "token"]),

@@ -459,3 +459,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn one_of_several_values_of_a_field_lies_nowhere_in_clear() {
+    let folder = folder();
+    let store = stores::open(&folder);
+    store.set_erasable(vec!["user.name".into(), "source.ip".into()]).unwrap();
+    let settings = serde_json::json!({"by": ["user.name", "host.name"], "learn": 1});
+    let rules = Ruleset::builder().settings("profile", "profile", settings).unwrap();
+    let rules = rules.build().unwrap();
+    let mut writer = store.writer("web-1", rules.clone(), noon(0)).unwrap();
+    for day in 0..4 {
+        let at = noon(day * 90_000);
+        let mut event = Event::new(at);
+        event.set(fields::EVENT_ACTION, "login");
+        event.set(fields::HOST_NAME, "web-1");
+        let users = [format!("{USER}-{day}"), "eve-z9".to_owned()];
+        event.set(fields::USER_NAME, Value::List(users.map(Value::from).into()));
+        writer.write(vec![rules.prepare_event(event)], at).unwrap();
+        writer.maintain(at).unwrap();
+    }
+    writer.close(noon(400_000)).unwrap();
+    assert!(verdict(&store).is_ok());
+    let incidents = store.incidents(&IncidentQuery::default()).unwrap().rows;
+    let reason = incidents.iter().find_map(|row| row.reason.as_deref()).unwrap();
+    assert!(reason.contains("(a value that can be erased)"), "{reason}");
+    for name in [USER, "eve-z9"] {
+        assert_eq!(holding(folder.path(), name), Vec::<String>::new(), "{name}");
+    }
+}

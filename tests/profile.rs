@@ -220,7 +220,7 @@ fn a_store_that_crashes_finds_the_same_and_keeps_the_reasons() {
     let folder = folder();
     let store = stores::open(&folder);
     for part in all.chunks(900) {
-        let now = part.last().unwrap().event.time;
+        let now = part[0].event.time;
         let mut writer = store.writer("web-1", rules.clone(), now).unwrap();
         for some in part.chunks(170) {
             let events = some.iter().map(|happened| rules.prepare_event(happened.event.clone()));

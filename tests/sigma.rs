@@ -777,3 +777,145 @@ fn regular_expressions_are_bounded_in_sum() {
     rules.load("one.yml", &rule(100).replace("{20000}", "{2}"));
     assert_eq!(Ruleset::builder().sigma(&rules).build().unwrap().rules().count(), count + 1);
 }
+
+/// How many of these events each rule of a text reports, by id.
+fn reported(text: &str, events: &[&str]) -> std::collections::BTreeMap<String, usize> {
+    let mut rules = SigmaRules::default();
+    rules.load("mine.yml", text);
+    let ruleset = Ruleset::builder().sigma(&rules).build().unwrap();
+    let mut counters = Counters::new(&ruleset);
+    let mut all = std::collections::BTreeMap::new();
+    for (seq, event) in (0..).zip(events) {
+        for found in counters.event("test", seq, &ruleset.prepare_json(event.as_bytes(), &cx())) {
+            *all.entry(found.rule).or_default() += 1;
+        }
+    }
+    all
+}
+
+const PAIR: &str = "title: a\nid: a\nlogsource: {product: x}\ndetection: {s: {f: 1}, condition: s}\n---\n\
+                    title: b\nid: b\nlogsource: {product: x}\ndetection: {s: {f: 1}, condition: s}\n---\n";
+
+#[test]
+fn an_event_counts_once_however_many_rules_it_matches() {
+    let counts = |correlation: &str| {
+        reported(
+            &format!("{PAIR}title: c\nid: c\ncorrelation: {correlation}\n"),
+            &[r#"{"f":1}"#; 2],
+        )
+    };
+    let two = counts("{type: event_count, rules: [a, b], timespan: 1h, condition: {gte: 2}}");
+    assert_eq!(two, [("c".to_owned(), 1)].into());
+    let four = counts("{type: event_count, rules: [a, b], timespan: 1h, condition: {gte: 3}}");
+    assert_eq!(four, [].into());
+    // Which rules it matched is what a temporal correlation asks.
+    let both = counts("{type: temporal, rules: [a, b], timespan: 1h}");
+    assert_eq!(both, [("c".to_owned(), 3)].into());
+}
+
+#[test]
+fn a_refused_correlation_silences_nothing() {
+    let text = format!(
+        "{PAIR}title: c\nid: c\ncorrelation: {{type: temporal, rules: [a, zz], timespan: 1h}}\n"
+    );
+    assert_eq!(reported(&text, &[r#"{"f":1}"#]), [("a".to_owned(), 1), ("b".to_owned(), 1)].into());
+    let text = format!(
+        "{PAIR}title: c\nid: c\ncorrelation: {{type: event_count, rules: [a], timespan: 1h, condition: {{gte: 1}}}}\n"
+    );
+    let both = [("b".to_owned(), 1), ("c".to_owned(), 1)];
+    assert_eq!(reported(&text, &[r#"{"f":1}"#]), both.clone().into());
+    // `generate` stands beside `level` in the specification, inside of `correlation` with pySigma.
+    let all = [&both[..], &[("a".to_owned(), 1)]].concat();
+    for text in [format!("{text}generate: true\n"), text.replace("{type", "{generate: true, type")]
+    {
+        assert_eq!(reported(&text, &[r#"{"f":1}"#]), all.clone().into_iter().collect());
+    }
+}
+
+#[test]
+fn wrong_types_are_refused_not_left_out() {
+    let problems = |text: &str| {
+        let mut rules = SigmaRules::default();
+        rules.load("mine.yml", text);
+        rules.problems().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let correlation = |body: &str| {
+        problems(&format!(
+            "{PAIR}title: c\nid: c\ncorrelation: {{timespan: 1h, condition: {{gte: 1}}, {body}}}\n"
+        ))
+    };
+    for (said, expected) in [
+        (
+            problems(
+                "title: t\nlogsource: {product: [windows, linux]}\ndetection: {s: {a: 1}, condition: s}\n",
+            ),
+            "mine.yml:2: error: `product` is one word",
+        ),
+        (
+            problems("title: t\nlogsource: {product: x}\ndetection: {s: , condition: s}\n"),
+            "a selection without fields",
+        ),
+        (
+            problems(
+                "title: f\nlogsource: {product: x}\nfilter: {rules: [], s: {a: 1}, condition: s}\n",
+            ),
+            "`rules` is empty",
+        ),
+        (
+            correlation("type: event_count, rules: [a], group-by: {u: 1}"),
+            "`group-by` is a text or a list of texts",
+        ),
+        (correlation("type: event_count, rules: [a, a]"), "`a` stands twice in `rules`"),
+        (
+            correlation("type: event_count, rules: [a], group_by: [u]"),
+            "warning: correlation: `group_by` says nothing",
+        ),
+        (
+            correlation("type: value_count, rules: [a, {x: y}]"),
+            "`rules` is a text or a list of texts",
+        ),
+        (
+            problems(&format!(
+                "{PAIR}title: c\nid: c\nname: a\nlogsource: {{product: x}}\ndetection: {{s: {{f: 1}}, condition: s}}\n"
+            )),
+            "warning: `a` is the name of mine.yml:1 already",
+        ),
+        (
+            problems(
+                "title: t\nlogsource: {product: x}\ndetection: {s: {a|gt: inf}, condition: s}\n",
+            ),
+            "`inf` is no number",
+        ),
+    ] {
+        assert!(said.contains(expected), "`{expected}` is missing in: {said}");
+    }
+    assert!(!matches("s: {f|gt: 5}\ncondition: s", r#"{"f":"inf"}"#));
+    // What is wrong with one document is nothing to the next.
+    for bad in ["title: t\ntitle: t\n", "a: &a [1]\nb: *a\n? [x]\n: y\n"] {
+        let text = format!("{bad}---\n{PAIR}");
+        assert_eq!(reported(&text, &[r#"{"f":1}"#]).len(), 2, "{bad}");
+        assert_eq!(problems(&text).lines().count(), 1, "{bad}");
+    }
+}
+
+#[test]
+fn dashes_are_chosen_before_they_are_encoded() {
+    let rule = "s: {f|windash|base64offset|contains: ' -enc '}\ncondition: s";
+    for text in [" -enc ", " /enc "] {
+        let encoded = base64(format!("x{text}y").as_bytes());
+        assert!(matches(rule, &format!(r#"{{"f":"{encoded}"}}"#)), "{text}");
+    }
+    assert!(!matches(rule, &format!(r#"{{"f":"{}"}}"#, base64(b"x +enc y"))));
+    assert!(!matches("s: {f|base64offset|contains: a}\ncondition: s", r#"{"f":"!!!"}"#));
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let bits = bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1));
+    let bits: Vec<u8> = bits.collect();
+    let letter = |six: &[u8]| {
+        let at = six.iter().chain(&[0; 5]).take(6).fold(0, |all, bit| all << 1 | usize::from(*bit));
+        char::from(LETTERS[at])
+    };
+    bits.chunks(6).map(letter).collect()
+}

@@ -24,6 +24,9 @@ impl App {
         let read = tokio::task::spawn_blocking(move || read(before)).await;
         let read = read.map_err(|error| Error::busy(error.to_string()))?;
         let reloaded = read.map_err(Error::unprocessable)?;
+        for problem in &reloaded.problems {
+            tracing::warn!("{problem}");
+        }
         self.0.queue.set_rules(reloaded.ruleset.clone(), self.0.rules.clone()).await?;
         tracing::info!("{} rules are in use", reloaded.ruleset.rules().count());
         Ok(reloaded)
@@ -31,11 +34,8 @@ impl App {
 
     /// As by `POST /api/v1/rules/reload`, for a signal: what is wrong is logged.
     pub async fn reload_or_warn(&self) {
-        match self.reload().await {
-            Ok(reloaded) => {
-                reloaded.problems.iter().for_each(|problem| tracing::warn!("{problem}"))
-            }
-            Err(error) => tracing::error!("the rules stay as they are: {}", error.detail()),
+        if let Err(error) = self.reload().await {
+            tracing::error!("the rules stay as they are: {}", error.detail());
         }
     }
 }

@@ -137,10 +137,13 @@ impl Row {
     }
 }
 
-/// Closes an incident of the same rule and group whose memory is lost (to a budget, or to other settings of the
-/// rule): the new one must not overwrite what it says.
+/// Closes an incident of the same stream, rule and group whose memory is lost (to a budget, or to other settings
+/// of the rule): the new one must not overwrite what it says. That of another writer they share.
 fn give_way(db: &mut Db, row: &Row) -> Result<()> {
-    let before = incidents::open_key.eq(&row.open_key).and(incidents::id.ne(&row.id));
+    let before = incidents::open_key
+        .eq(&row.open_key)
+        .and(incidents::stream_no.eq(row.stream_no))
+        .and(incidents::id.ne(&row.id));
     let set = (incidents::state.eq("closed"), incidents::open_key.eq(None::<Vec<u8>>));
     on!(db, c => diesel::update(incidents::table.filter(before)).set(set).execute(c))?;
     Ok(())

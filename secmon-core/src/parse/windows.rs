@@ -3,14 +3,22 @@
 
 use crate::event::{Event, Sources};
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
-/// Channels, and the services that Sigma rules call them.
+/// Channels, and the services that Sigma rules call them; in the order of their small letters.
 const CHANNELS: &[(&str, &str)] = &[
     ("Application", "application"),
-    ("DNS Server", "dns-server"),
     ("Directory Service", "ldap"),
-    ("MSExchange Management", "msexchange-management"),
+    ("DNS Server", "dns-server"),
+    ("Microsoft-IIS-Configuration/Operational", "iis-configuration"),
     ("Microsoft-ServiceBus-Client", "microsoft-servicebus-client"),
+    ("Microsoft-ServiceBus-Client/Admin", "microsoft-servicebus-client"),
+    ("Microsoft-ServiceBus-Client/Operational", "microsoft-servicebus-client"),
+    (
+        "Microsoft-Windows-Application-Experience/Program-Compatibility-Assistant",
+        "application-experience",
+    ),
+    ("Microsoft-Windows-Application-Experience/Program-Telemetry", "application-experience"),
     ("Microsoft-Windows-AppLocker/EXE and DLL", "applocker"),
     ("Microsoft-Windows-AppLocker/MSI and Script", "applocker"),
     ("Microsoft-Windows-AppLocker/Packaged app-Deployment", "applocker"),
@@ -27,11 +35,14 @@ const CHANNELS: &[(&str, &str)] = &[
     ),
     ("Microsoft-Windows-CodeIntegrity/Operational", "codeintegrity-operational"),
     ("Microsoft-Windows-DHCP-Server/Operational", "dhcp"),
+    ("Microsoft-Windows-Diagnosis-Scripted/Operational", "diagnosis-scripted"),
     ("Microsoft-Windows-DNS Client Events/Operational", "dns-client"),
     ("Microsoft-Windows-DNS-Server/Analytical", "dns-server-analytic"),
     ("Microsoft-Windows-DNS-Server/Audit", "dns-server-audit"),
-    ("Microsoft-Windows-Diagnosis-Scripted/Operational", "diagnosis-scripted"),
     ("Microsoft-Windows-DriverFrameworks-UserMode/Operational", "driver-framework"),
+    ("Microsoft-Windows-Hyper-V-Worker", "hyper-v-worker"),
+    ("Microsoft-Windows-Hyper-V-Worker-Admin", "hyper-v-worker"),
+    ("Microsoft-Windows-Kernel-EventTracing", "kernel-event-tracing"),
     ("Microsoft-Windows-Kernel-EventTracing/Admin", "kernel-event-tracing"),
     ("Microsoft-Windows-Kernel-ShimEngine/Diagnostic", "kernel-shimengine"),
     ("Microsoft-Windows-Kernel-ShimEngine/Operational", "kernel-shimengine"),
@@ -42,13 +53,13 @@ const CHANNELS: &[(&str, &str)] = &[
     ("Microsoft-Windows-PowerShell/Operational", "powershell"),
     ("Microsoft-Windows-PrintService/Admin", "printservice-admin"),
     ("Microsoft-Windows-PrintService/Operational", "printservice-operational"),
-    ("Microsoft-Windows-SENSE/Operational", "sense"),
-    ("Microsoft-Windows-SMBServer/Connectivity", "smbserver-connectivity"),
     ("Microsoft-Windows-Security-Mitigations/Kernel Mode", "security-mitigations"),
     ("Microsoft-Windows-Security-Mitigations/User Mode", "security-mitigations"),
+    ("Microsoft-Windows-SENSE/Operational", "sense"),
     ("Microsoft-Windows-Shell-Core/Operational", "shell-core"),
     ("Microsoft-Windows-SmbClient/Connectivity", "smbclient-connectivity"),
     ("Microsoft-Windows-SmbClient/Security", "smbclient-security"),
+    ("Microsoft-Windows-SMBServer/Connectivity", "smbserver-connectivity"),
     ("Microsoft-Windows-Sysmon/Operational", "sysmon"),
     ("Microsoft-Windows-TaskScheduler/Operational", "taskscheduler"),
     (
@@ -56,9 +67,10 @@ const CHANNELS: &[(&str, &str)] = &[
         "terminalservices-localsessionmanager",
     ),
     ("Microsoft-Windows-VHDMP/Operational", "vhdmp"),
-    ("Microsoft-Windows-WMI-Activity/Operational", "wmi"),
     ("Microsoft-Windows-Windows Defender/Operational", "windefend"),
     ("Microsoft-Windows-Windows Firewall With Advanced Security/Firewall", "firewall-as"),
+    ("Microsoft-Windows-WMI-Activity/Operational", "wmi"),
+    ("MSExchange Management", "msexchange-management"),
     ("OpenSSH/Operational", "openssh"),
     ("PowerShellCore/Operational", "powershell"),
     ("Security", "security"),
@@ -87,9 +99,15 @@ pub(super) fn sources(
     id: Option<i64>,
     kind: Option<&str>,
 ) -> Option<(&'static str, &'static [&'static str])> {
-    let at = CHANNELS.binary_search_by(|(name, _)| (*name).cmp(channel)).ok()?;
+    let at = CHANNELS.binary_search_by(|(name, _)| order(name, channel)).ok()?;
     let (_, service) = CHANNELS.get(at)?;
     Some((service, id.map_or(&[], |id| categories(service, id, kind))))
+}
+
+/// The order of two names, whatever their case.
+fn order(a: &str, b: &str) -> Ordering {
+    let lower = |byte: u8| byte.to_ascii_lowercase();
+    a.bytes().map(lower).cmp(b.bytes().map(lower))
 }
 
 /// The categories of an event id.
@@ -118,7 +136,8 @@ fn categories(service: &'static str, id: i64, kind: Option<&str>) -> &'static [&
         ("sysmon", 19..=21) => &["wmi_event"],
         ("sysmon", 22) => &["dns_query"],
         ("sysmon", 23) => &["file_delete"],
-        ("sysmon", 24) => &["clipboard_change"],
+        // The one is what SigmaHQ's rules say, the other the taxonomy.
+        ("sysmon", 24) => &["clipboard_change", "clipboard_capture"],
         ("sysmon", 25) => &["process_tampering"],
         ("sysmon", 26) => &["file_delete_detected"],
         ("sysmon", 27) => &["file_block_executable"],
@@ -141,6 +160,6 @@ mod tests {
 
     #[test]
     fn channels_are_sorted() {
-        assert!(CHANNELS.is_sorted_by(|(a, _), (b, _)| a < b));
+        assert!(CHANNELS.is_sorted_by(|(a, _), (b, _)| order(a, b).is_lt()));
     }
 }

@@ -22,6 +22,9 @@ pub use crate::group::Group;
 pub use crate::window::{DistinctWindows, Memory, Windows};
 use crate::{Error, Result};
 
+/// Bytes of a rule's id.
+pub(crate) const MOST_ID: usize = 200;
+
 builtin! {
     address::Address,
     brute_force::BruteForce,
@@ -182,6 +185,16 @@ impl Signals {
     pub fn push_value(&mut self, group: Option<Group>, value: Option<Value>, weight: u32) {
         let Some(group) = group else { return };
         self.found.push(Signal { time: self.time, group, value, weight, rule: self.rule });
+    }
+
+    /// As `push_value` with the event's weight, but once for an event.
+    #[cfg(feature = "sigma")]
+    pub(crate) fn push_once(&mut self, group: Group, value: Option<Value>) {
+        let rule = self.rule;
+        let own = self.found.iter().rev().take_while(|signal| signal.rule == rule);
+        if !own.into_iter().any(|signal| signal.group == group && signal.value == value) {
+            self.push_value(Some(group), value, self.repeats);
+        }
     }
 
     /// How often the event says that it was repeated.

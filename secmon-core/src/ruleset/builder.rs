@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{ActiveRule, Inner, MOST_ID, Ruleset, hash_of};
+use super::{ActiveRule, Inner, Ruleset, hash_of};
 use crate::event::fields;
-use crate::rules::{AnyRule, Rule, erase, of_kind};
+use crate::rules::{AnyRule, MOST_ID, Rule, erase, of_kind};
 #[cfg(feature = "sigma")]
 use crate::sigma::{Matcher, SigmaRule, SigmaRules};
 use crate::{Error, Result};

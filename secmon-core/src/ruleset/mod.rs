@@ -19,9 +19,6 @@ use crate::sigma::{Matcher, SigmaRule};
 
 pub use self::builder::Builder;
 
-/// Bytes of a rule's id.
-pub(crate) const MOST_ID: usize = 200;
-
 /// Rules, compiled and immutable; cheap to clone and to share between threads.
 ///
 /// ```

@@ -156,9 +156,11 @@ fn correlate(event: &impl Fields, rule: &SigmaRule, leaf: usize, out: &mut Signa
         return;
     }
     let Some(own) = groups.last_mut().and_then(|(group, _)| group.take()) else { return };
-    let payload = Payload { node: *node, member: *member, path: groups };
-    let repeats = out.repeats();
-    out.push_value(Some(own), payload.encode(counting.is_plain()), repeats);
+    // Where it does not matter which rule an event matched, it counts once.
+    let asks_which = counting.asks_which(*node);
+    let member = if asks_which { *member } else { 0 };
+    let payload = Payload { node: *node, member, path: groups };
+    out.push_once(own, payload.encode(counting.is_plain()));
 }
 
 fn group(event: &impl Fields, place: &Where) -> Option<Group> {

@@ -126,9 +126,17 @@ impl SigmaRules {
         self.resolved = OnceLock::new();
         let name: Arc<str> = file.into();
         let mut documents = Vec::new();
-        let read = yaml::documents(text, |node| documents.push(node));
-        // Behind a last `---` there is nothing, which is no rule.
-        for node in documents.into_iter().filter(|node| !matches!(node.kind, yaml::Kind::Null)) {
+        yaml::documents(text, |node| documents.push(node));
+        for node in documents {
+            let node = match node {
+                // Behind a last `---` there is nothing, which is no rule.
+                Ok(node) if matches!(node.kind, yaml::Kind::Null) => continue,
+                Ok(node) => node,
+                Err(wrong) => {
+                    self.problem(file, wrong, false);
+                    continue;
+                }
+            };
             let mut warnings = Vec::new();
             let pipelines = &self.pipelines;
             let parsed =
@@ -154,17 +162,14 @@ impl SigmaRules {
                 Err(wrong) => self.problem(file, wrong, false),
             }
         }
-        if let Err(wrong) = read {
-            self.problem(file, wrong, false);
-        }
     }
 
     /// Reads a pipeline: mappings of fields, conditions, and what placeholders stand for.
     pub fn load_pipeline(&mut self, file: &str, text: &str) {
         self.resolved = OnceLock::new();
         let mut documents = Vec::new();
-        let read = yaml::documents(text, |node| documents.push(node));
-        let parsed = read.and_then(|()| documents.iter().map(pipeline::parse).collect());
+        yaml::documents(text, |node| documents.push(node));
+        let parsed = documents.into_iter().map(|node| pipeline::parse(&node?)).collect();
         match parsed {
             Ok::<Vec<Pipeline>, _>(new) => {
                 for new in new {

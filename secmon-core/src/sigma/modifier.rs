@@ -194,8 +194,12 @@ impl Item {
 
     /// Turns texts into bytes.
     fn bytes(&mut self, encode: impl Fn(&str) -> Vec<u8>) -> Result<(), String> {
-        for value in self.values.iter_mut().flatten() {
-            *value = Val::Bytes(encode(&value.plain()?));
+        for values in &mut self.values {
+            let mut encoded = Vec::with_capacity(values.len());
+            for value in &*values {
+                encoded.extend(value.plain()?.iter().map(|text| Val::Bytes(encode(text))));
+            }
+            *values = encoded;
         }
         Ok(())
     }
@@ -205,10 +209,14 @@ impl Item {
         for values in &mut self.values {
             let mut encoded = Vec::with_capacity(3 * values.len());
             for value in &*values {
-                encoded.extend(match value {
-                    Val::Bytes(bytes) => encode(bytes),
-                    other => encode(other.plain()?.as_bytes()),
-                });
+                match value {
+                    Val::Bytes(bytes) => encoded.extend(encode(bytes)),
+                    other => {
+                        for text in other.plain()? {
+                            encoded.extend(encode(text.as_bytes()));
+                        }
+                    }
+                }
             }
             *values = encoded.iter().map(|text| Val::Pattern(Pattern::plain(text))).collect();
         }
@@ -311,12 +319,14 @@ impl Val {
         }
     }
 
-    /// Its text, which has no wildcards.
-    fn plain(&self) -> Result<String, String> {
+    /// Its texts, which have no wildcards; several where there is a choice of dashes.
+    fn plain(&self) -> Result<Vec<String>, String> {
         match self {
-            Self::Bytes(bytes) => characters(bytes.clone()),
-            other => other.pattern()?.literal().ok_or_else(|| {
-                "a text with wildcards cannot be encoded; `contains` and the like go behind".into()
+            Self::Bytes(bytes) => Ok(vec![characters(bytes.clone())?]),
+            other => other.pattern()?.literals().ok_or_else(|| {
+                "a text with wildcards cannot be encoded, nor one with more than three dashes to \
+                 choose; `contains` and the like go behind"
+                    .into()
             }),
         }
     }
@@ -374,7 +384,8 @@ fn base64_offsets(bytes: &[u8]) -> Vec<String> {
         let end = padded.len() * 8 / 6;
         encoded.get(start..end).unwrap_or_default().to_owned()
     };
-    (0..3).map(shifted).collect()
+    // Of a single byte, no letter is sure at one of the places: nothing would be found everywhere.
+    (0..3).map(shifted).filter(|text| !text.is_empty()).collect()
 }
 
 #[cfg(test)]

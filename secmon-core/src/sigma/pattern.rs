@@ -67,9 +67,20 @@ impl Pattern {
         Self { parts: text.chars().map(Part::Char).collect(), is_cased: false }
     }
 
-    /// Its text, if it has no wildcards.
-    pub(super) fn literal(&self) -> Option<String> {
-        self.parts.iter().map(Part::char).collect()
+    /// Its texts, if it has no wildcards: one for each choice of dashes, of which there may be three.
+    pub(super) fn literals(&self) -> Option<Vec<String>> {
+        let mut all = vec![String::new()];
+        for part in &self.parts {
+            match part {
+                Part::Char(char) => all.iter_mut().for_each(|text| text.push(*char)),
+                Part::Dash if all.len() <= DASHES.len().pow(2) => {
+                    let with = |text: &String| DASHES.map(|dash| format!("{text}{dash}"));
+                    all = all.iter().flat_map(with).collect();
+                }
+                Part::Dash | Part::One | Part::Any => return None,
+            }
+        }
+        Some(all)
     }
 
     /// What it comes down to.

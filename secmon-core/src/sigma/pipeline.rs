@@ -30,12 +30,12 @@ impl Pipeline {
     /// The built-in mapping.
     pub(super) fn builtin() -> Self {
         let mut all = Self::default();
-        let read = yaml::documents(BUILTIN, |node| {
-            if let Ok(pipeline) = parse(&node) {
+        yaml::documents(BUILTIN, |node| {
+            if let Ok(pipeline) = node.and_then(|node| parse(&node)) {
                 all = pipeline;
             }
         });
-        debug_assert!(read.is_ok() && !all.mappings.is_empty(), "fields.yml cannot be read");
+        debug_assert!(!all.mappings.is_empty(), "fields.yml cannot be read");
         all
     }
 
@@ -126,15 +126,31 @@ fn transformation(node: &Node, pipeline: &mut Pipeline) -> Result<(), Wrong> {
     let conditions = node.get("rule_conditions").map_or(&[][..], Node::items);
     let sources = conditions.iter().map(log_source).collect::<Result<Vec<_>, _>>()?;
     let missing = |what: &str| Wrong::at(node.line, format!("`{what}` is missing"));
+    for (key, value) in node.members().unwrap_or_default() {
+        let name = key.text().unwrap_or_default();
+        let is_known = match name.as_str() {
+            "id" | "type" | "rule_conditions" => true,
+            "rule_cond_op" => value.text().as_deref() == Some("and"),
+            "mapping" => kind == "field_name_mapping",
+            "conditions" | "negated" => kind == "add_condition",
+            "include" | "exclude" => kind == "value_placeholders",
+            _ => false,
+        };
+        if !is_known {
+            let reason =
+                format!("`{name}` is not understood: what it restricts would be done anyway");
+            return Err(Wrong::at(key.line, reason));
+        }
+    }
     match kind.as_str() {
         "field_name_mapping" => {
             let mapping = node.get("mapping").ok_or_else(|| missing("mapping"))?;
             let members = mapping.members().ok_or_else(|| missing("mapping"))?;
             let pair = |(name, names): &(Node, Node)| {
-                let names = names.items().iter().filter_map(Node::text).collect();
-                (name.text().unwrap_or_default(), names)
+                Ok((name.text().unwrap_or_default(), names.texts("mapping")?))
             };
-            pipeline.mappings.push((sources, members.iter().map(pair).collect()));
+            let mapping = members.iter().map(pair).collect::<Result<_, Wrong>>()?;
+            pipeline.mappings.push((sources, mapping));
         }
         "add_condition" => {
             let conditions = node.get("conditions").ok_or_else(|| missing("conditions"))?;

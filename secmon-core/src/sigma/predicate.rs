@@ -137,7 +137,7 @@ pub(super) struct Number(Box<str>);
 impl Number {
     /// Of a text that holds one.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        text.trim().parse::<f64>().ok().filter(|number| !number.is_nan())?;
+        text.trim().parse::<f64>().ok().filter(|number| number.is_finite())?;
         Some(Self(text.trim().into()))
     }
 
@@ -147,6 +147,8 @@ impl Number {
         if let (Ok(a), Ok(b)) = (text.parse::<i64>(), self.0.parse::<i64>()) {
             return Some(a.cmp(&b));
         }
-        text.parse::<f64>().ok()?.partial_cmp(&self.0.parse::<f64>().ok()?)
+        // `inf` and the like are words.
+        let number = text.parse::<f64>().ok().filter(|number| number.is_finite())?;
+        number.partial_cmp(&self.0.parse::<f64>().ok()?)
     }
 }

@@ -14,6 +14,7 @@ use super::rule::{Body, Filter, FilterMode};
 use super::source::LogSource;
 use super::{Document, SigmaRules};
 use crate::event::Level;
+use crate::rules::MOST_ID;
 
 /// Correlations of correlations.
 const MOST_CHAINED: usize = 8;
@@ -73,9 +74,8 @@ impl<'a> Resolver<'a> {
                     document.file.to_string()
                 }
             });
-            if id.is_empty() || id.len() > crate::ruleset::MOST_ID {
-                let most = crate::ruleset::MOST_ID;
-                let reason = format!("an id has 1 to {most} bytes: give the rule an `id`");
+            if id.is_empty() || id.len() > MOST_ID {
+                let reason = format!("an id has 1 to {MOST_ID} bytes: give the rule an `id`");
                 self.say(document, reason, false);
                 self.ids.push(None);
                 continue;
@@ -91,7 +91,16 @@ impl<'a> Resolver<'a> {
                 continue;
             }
             for reference in [&header.id, &header.name].into_iter().flatten() {
-                self.by_reference.entry(reference).or_insert(at);
+                let first = *self.by_reference.entry(reference).or_insert(at);
+                let Some(first) = self.rules.documents.get(first).filter(|_| first != at) else {
+                    continue;
+                };
+                let place = format!("{}:{}", first.file, first.header.line);
+                let reason =
+                    format!("`{reference}` is the name of {place} already, which is meant by it");
+                if !document.is_shipped {
+                    self.say(document, reason, true);
+                }
             }
             taken.insert(id.clone(), document);
             self.ids.push(Some(id));
@@ -150,10 +159,22 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// What correlations refer to is not reported by itself, unless one of them says `generate`.
+    /// What correlations refer to is not reported by itself, unless one of them says `generate`. Those that are
+    /// refused silence nothing.
     fn find_silent(&mut self) {
+        let said = self.problems.len();
+        let rules = self.rules;
+        let is_made: Vec<bool> = (0..rules.documents.len())
+            .map(|at| {
+                let body = rules.documents.get(at).map(|document| &document.body);
+                matches!(body, Some(Body::Correlation(_))) && self.make(at, &mut Vec::new()).is_ok()
+            })
+            .collect();
+        // All is made again once it is known what is silent, and said then.
+        self.made.clear();
+        self.problems.truncate(said);
         let mut loud = HashSet::new();
-        for document in &self.rules.documents {
+        for (document, _) in rules.documents.iter().zip(is_made).filter(|(_, is_made)| *is_made) {
             let Body::Correlation(correlation) = &document.body else { continue };
             let all = correlation.rules.iter();
             let all =
@@ -180,7 +201,12 @@ impl<'a> Resolver<'a> {
         let made = made.map(|body| {
             let mut hash = Sha256::new_with_prefix(header.hash);
             for filter in self.filters.get(at).into_iter().flatten() {
-                hash.update(format!("{:?}", filter.expr));
+                let joined = filter.mode.unwrap_or(self.rules.filter_mode);
+                hash.update(format!("{joined:?} {:?}", filter.expr));
+            }
+            // Behind the built-in mapping: what a pipeline says is part of the rule.
+            for pipeline in self.pipelines.iter().skip(1) {
+                hash.update(format!("{pipeline:?}"));
             }
             if let Resolved::Correlation(counting, _) = &body {
                 // What inner correlations count is part of its memory.

@@ -85,6 +85,7 @@ const KNOWN: &[&str] = &[
     "falsepositives",
     "fields",
     "filter",
+    "generate",
     "id",
     "level",
     "license",
@@ -112,7 +113,16 @@ pub(super) fn parse(
     let header = header(node, members)?;
     let mut compiler = Compiler { placeholders, warnings: Vec::new() };
     let body = if let Some(correlation) = node.get("correlation") {
-        Body::Correlation(correlation::parse(correlation)?)
+        let mut correlation = correlation::parse(correlation, warnings)?;
+        // The specification has `generate` beside `level`, pySigma inside of `correlation`.
+        correlation.generate |= match node.get("generate").map(|node| (&node.kind, node.line)) {
+            None => false,
+            Some((Kind::Bool(value), _)) => *value,
+            Some((_, line)) => {
+                return Err(Wrong::at(line, "`generate` is true or false".into()));
+            }
+        };
+        Body::Correlation(correlation)
     } else if let Some(filter) = node.get("filter") {
         Body::Filter(read_filter(filter, source(node)?, &mut compiler)?)
     } else {
@@ -250,8 +260,11 @@ fn read_filter(
     })?;
     let rules = match rules.text() {
         Some(word) if word.eq_ignore_ascii_case("any") => None,
-        _ => Some(rules.items().iter().filter_map(Node::text).collect::<Vec<_>>()),
+        _ => Some(rules.texts("rules")?),
     };
+    if rules.as_ref().is_some_and(Vec::is_empty) {
+        return Err(Wrong::at(node.line, "`rules` is empty: nothing would be filtered".into()));
+    }
     let mode = match node.get("mode") {
         Some(mode) => Some(match mode.text().as_deref() {
             Some("and_not") => FilterMode::AndNot,
@@ -265,6 +278,20 @@ fn read_filter(
 }
 
 impl Node {
+    /// Its texts, where it is one or a list of them; `name` is for the message.
+    pub(super) fn texts(&self, name: &str) -> Result<Vec<String>, Wrong> {
+        let text = |item: &Self| {
+            let wrong = || Wrong::at(item.line, format!("`{name}` is a text or a list of texts"));
+            item.text().ok_or_else(wrong)
+        };
+        match &self.kind {
+            Kind::Map(_) | Kind::Null => {
+                Err(Wrong::at(self.line, format!("`{name}` is a text or a list of texts")))
+            }
+            _ => self.items().iter().map(text).collect(),
+        }
+    }
+
     /// The same as JSON.
     fn json(&self) -> serde_json::Value {
         match &self.kind {

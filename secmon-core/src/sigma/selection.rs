@@ -23,12 +23,13 @@ impl Compiler<'_> {
                 let each = members.iter().map(|(key, value)| self.item(key, value));
                 Ok(Expr::all(each.collect::<Result<_, _>>()?))
             }
+            Kind::Null => Err(Wrong::at(node.line, "a selection without fields".into())),
             Kind::List(items) if items.is_empty() => {
                 Err(Wrong::at(node.line, "a selection without items".into()))
             }
             Kind::List(items) => {
                 let each = items.iter().map(|item| match &item.kind {
-                    Kind::Map(_) => self.selection(item),
+                    Kind::Map(_) | Kind::Null => self.selection(item),
                     _ => self.ask(None, &[], item),
                 });
                 Ok(Expr::any(each.collect::<Result<_, _>>()?))

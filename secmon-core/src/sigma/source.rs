@@ -20,14 +20,16 @@ impl LogSource {
                 "`logsource` must have product, category or service".into(),
             ));
         }
-        let dimension = |name| {
-            let text = node.get(name).and_then(Node::text)?;
-            (!text.is_empty()).then(|| text.to_lowercase().into())
+        let dimension = |name| -> Result<Option<Box<str>>, Wrong> {
+            let Some(node) = node.get(name) else { return Ok(None) };
+            let wrong = || Wrong::at(node.line, format!("`{name}` is one word"));
+            let text = node.text().ok_or_else(wrong)?;
+            Ok((!text.is_empty()).then(|| text.to_lowercase().into()))
         };
         Ok(Self {
-            product: dimension("product"),
-            category: dimension("category"),
-            service: dimension("service"),
+            product: dimension("product")?,
+            category: dimension("category")?,
+            service: dimension("service")?,
         })
     }
 

@@ -74,20 +74,38 @@ impl Node {
     }
 }
 
-/// Gives all documents of a file to a visitor; YAML that is wrong ends the reading.
-pub(super) fn documents(text: &str, mut visit: impl FnMut(Node)) -> Result<(), Wrong> {
+/// Gives all documents of a file to a visitor, or what is wrong with them. What is no YAML at all ends the reading.
+pub(super) fn documents(text: &str, mut visit: impl FnMut(Result<Node, Wrong>)) {
     if text.len() > MOST_BYTES {
-        return Err(Wrong::at(1, format!("the file is longer than {MOST_BYTES} bytes")));
+        return visit(Err(Wrong::at(1, format!("the file is longer than {MOST_BYTES} bytes"))));
     }
     let mut builder = Builder::default();
+    // To the end of a document of which it is known what is wrong.
+    let mut is_skipping = false;
     for event in Parser::new_from_str(text) {
-        let (event, span) =
-            event.map_err(|error| Wrong::at(error.marker().line(), error.info().to_owned()))?;
-        if let Some(document) = builder.take(event, span.start.line())? {
-            visit(document);
+        let (event, span) = match event {
+            Ok(event) => event,
+            Err(error) => {
+                let (line, reason) = (error.marker().line(), error.info().to_owned());
+                return visit(Err(Wrong::at(line, reason)));
+            }
+        };
+        if matches!(event, Event::DocumentEnd) && is_skipping {
+            is_skipping = false;
+            builder = Builder::default();
+        }
+        if is_skipping {
+            continue;
+        }
+        match builder.take(event, span.start.line()) {
+            Ok(None) => {}
+            Ok(Some(document)) => visit(Ok(document)),
+            Err(wrong) => {
+                is_skipping = true;
+                visit(Err(wrong));
+            }
         }
     }
-    Ok(())
 }
 
 /// What is open, from the outermost on.

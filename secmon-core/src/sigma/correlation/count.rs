@@ -160,8 +160,13 @@ pub(in super::super) struct State {
 impl Counting {
     /// Whether signals carry nothing but a value: one correlation, that does not ask which rule it was.
     pub(in super::super) fn is_plain(&self) -> bool {
-        let which = |node: &Node| matches!(node.measure, Measure::Members | Measure::Ordered(_));
-        self.nodes.len() == 1 && !self.nodes.iter().any(which)
+        self.nodes.len() == 1 && !self.asks_which(0)
+    }
+
+    /// Whether it matters to a correlation which of its rules an event matched.
+    pub(in super::super) fn asks_which(&self, node: usize) -> bool {
+        let measure = self.nodes.get(node).map(|node| node.measure);
+        matches!(measure, Some(Measure::Members | Measure::Ordered(_)))
     }
 }
 

@@ -67,7 +67,11 @@ impl CorrelationKind {
 /// Windows longer than this are a slip of the pen.
 const MOST_DAYS: i64 = 366;
 
-pub(super) fn parse(node: &Node) -> Result<Correlation, Wrong> {
+/// What a correlation may say.
+const KEYS: [&str; 7] =
+    ["type", "rules", "group-by", "timespan", "condition", "aliases", "generate"];
+
+pub(super) fn parse(node: &Node, warnings: &mut Vec<Wrong>) -> Result<Correlation, Wrong> {
     let missing = |what: &str| Wrong::at(node.line, format!("correlation: `{what}` is missing"));
     let word = node.get("type").ok_or_else(|| missing("type"))?;
     let kind = CorrelationKind::named(&word.text().unwrap_or_default()).ok_or_else(|| {
@@ -78,11 +82,24 @@ pub(super) fn parse(node: &Node) -> Result<Correlation, Wrong> {
                 .into(),
         )
     })?;
-    let texts = |name: &str| {
-        let items = node.get(name).map_or(&[][..], Node::items);
-        items.iter().filter_map(Node::text).collect::<Vec<_>>()
-    };
-    let rules = texts("rules");
+    let texts = |name: &str| node.get(name).map_or_else(|| Ok(Vec::new()), |node| node.texts(name));
+    for (key, _) in node.members().unwrap_or_default() {
+        let name = key.text().unwrap_or_default();
+        if !KEYS.contains(&name.as_str()) {
+            let known = KEYS.join(", ");
+            let reason = format!("correlation: `{name}` says nothing; there are {known}");
+            warnings.push(Wrong::at(key.line, reason));
+        }
+    }
+    let rules = texts("rules")?;
+    if let Some(twice) = rules
+        .iter()
+        .enumerate()
+        .find(|(at, rule)| rules.iter().take(*at).any(|other| other == *rule))
+    {
+        let reason = format!("correlation: `{}` stands twice in `rules`", twice.1);
+        return Err(Wrong::at(node.get("rules").map_or(node.line, |node| node.line), reason));
+    }
     if rules.is_empty() {
         return Err(missing("rules"));
     }
@@ -104,7 +121,7 @@ pub(super) fn parse(node: &Node) -> Result<Correlation, Wrong> {
     let mut correlation = Correlation {
         kind,
         rules,
-        group_by: texts("group-by"),
+        group_by: texts("group-by")?,
         timespan,
         condition: Vec::new(),
         fields: Vec::new(),
@@ -135,7 +152,7 @@ fn condition(node: &Node, correlation: &mut Correlation) -> Result<(), Wrong> {
     for (key, value) in members {
         let name = key.text().unwrap_or_default();
         if name == "field" {
-            correlation.fields = value.items().iter().filter_map(Node::text).collect();
+            correlation.fields = value.texts("field")?;
             continue;
         }
         let number = value.text().and_then(|text| text.trim().parse::<f64>().ok());
