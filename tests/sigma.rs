@@ -899,6 +899,16 @@ fn wrong_types_are_refused_not_left_out() {
 }
 
 #[test]
+fn angles_are_no_ends_of_words_and_a_list_may_hold_null() {
+    let rule = r"s: {f|re: '\<script\>'}
+condition: s";
+    assert!(matches(rule, r#"{"f":"a <script> b"}"#));
+    assert!(!matches(rule, r#"{"f":"a script b"}"#));
+    assert!(matches("s: {f: null}\ncondition: s", r#"{"f":["a",null]}"#));
+    assert!(!matches("s: {f: null}\ncondition: s", r#"{"f":["a"]}"#));
+}
+
+#[test]
 fn dashes_are_chosen_before_they_are_encoded() {
     let rule = "s: {f|windash|base64offset|contains: ' -enc '}\ncondition: s";
     for text in [" -enc ", " /enc "] {

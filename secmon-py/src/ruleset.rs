@@ -67,6 +67,11 @@ impl Ruleset {
         if let Some(problem) = rules.problems().iter().find(|problem| !problem.is_warning) {
             return Err(Error::new(problem.to_string()).into());
         }
-        Ok(Self(Builder::of(&self.0).sigma(rules).build().map_err(Error::from)?))
+        let ruleset = Builder::of(&self.0).sigma(rules).build().map_err(Error::from)?;
+        // A filter filters the rules of the text that it stands in.
+        if Builder::default().sigma(rules).build().map_err(Error::from)?.rules().count() == 0 {
+            return Err(Error::new("there is no rule in it").into());
+        }
+        Ok(Self(ruleset))
     }
 }

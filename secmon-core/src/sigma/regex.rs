@@ -30,7 +30,8 @@ pub(super) struct Regex {
 impl Regex {
     /// With flags such as `i`, `m` and `s`.
     pub(super) fn new(text: &str, flags: &str) -> Result<Self, String> {
-        let source = if flags.is_empty() { text.into() } else { format!("(?{flags}){text}") };
+        let text = &plain_angles(text);
+        let source = if flags.is_empty() { text.clone() } else { format!("(?{flags}){text}") };
         let hir = regex_syntax::parse(&source).map_err(|error| wrong(text, &error))?;
         // Reckoned; what really is too much is refused when it is compiled.
         let weight = states(&hir).saturating_mul(STATE).min(MOST_BYTES);
@@ -54,6 +55,23 @@ impl Regex {
         }
         Ok(())
     }
+}
+
+/// `\<` and `\>` are brackets to PCRE, which Sigma names, and ends of words to the library.
+fn plain_angles(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(char) = chars.next() {
+        match (char, chars.clone().next()) {
+            ('\\', Some('<' | '>')) => {}
+            ('\\', Some(escaped)) => {
+                out.extend([char, escaped]);
+                chars.next();
+            }
+            _ => out.push(char),
+        }
+    }
+    out
 }
 
 /// Why a text is of no use, in one line.

@@ -176,7 +176,11 @@ pub(super) fn passes(
     let texts =
         |test: &mut dyn FnMut(&str) -> bool| value.is_some_and(|value| any_text(value, test));
     match test {
-        Test::Null => value.is_none_or(|value| *value == Value::Null),
+        // A field without a value, or one of whose values is none.
+        Test::Null => value.is_none_or(|value| match value {
+            Value::List(items) => items.contains(&Value::Null),
+            value => *value == Value::Null,
+        }),
         Test::Exists => value.is_some(),
         Test::Text(pattern) => texts(&mut |text| pattern.matches(text)),
         Test::Regex(regex) => texts(&mut |text| regex.is_match(text)),

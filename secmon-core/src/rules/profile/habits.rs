@@ -159,7 +159,7 @@ impl Habits {
             let shift = |mask: &mut Days| *mask = mask.checked_shl(ahead).unwrap_or(0);
             shift(&mut self.active);
             self.hours.iter_mut().for_each(shift);
-            // As long ago as an event may still come, less would be judged otherwise than it was.
+            // What lies further back is not asked for any more, and would take the place of others.
             let held = Past { ago: 0, days }.mask() | 1;
             for watched in &mut self.fields {
                 watched.seen.iter_mut().for_each(|(_, days)| shift(days));
