@@ -6,7 +6,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 
 use crate::group::Group;
 use crate::incident::{Change, ChangeKind, Detection, Incident, State, Tally};
@@ -217,7 +216,7 @@ impl Counters {
                     (Some(ChangeKind::Recovered), time, group, running.rule.level(), None)
                 }
             };
-            let id = detection_id(running.rule.id(), &group, stream, seq);
+            let id = Detection::id(running.rule.id(), &group, stream, seq);
             let rule = &running.rule;
             let change = running.tallies.update(&group, time.timestamp_micros(), |tally| {
                 let change = match (kind, tally.open) {
@@ -390,19 +389,6 @@ fn incident(rule: &ActiveRule, group: &Group, tally: &Tally) -> Option<Incident>
         evidence: tally.evidence(),
         reason: tally.reason.clone(),
     })
-}
-
-/// The first half of SHA-256 over rule, group, stream and place.
-fn detection_id(rule: &str, group: &Group, stream: &str, seq: u64) -> u128 {
-    let hash = Sha256::new_with_prefix(rule)
-        .chain_update([0])
-        .chain_update(group.as_json())
-        .chain_update([0])
-        .chain_update(stream)
-        .chain_update([0])
-        .chain_update(seq.to_be_bytes())
-        .finalize();
-    hash.first_chunk().map_or(0, |half| u128::from_be_bytes(*half))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::event::{Event, Level, fields};
 use crate::group::Group;
@@ -29,6 +30,21 @@ pub struct Detection {
     pub seq: u64,
     /// What was expected and what was seen, where the rule says so.
     pub reason: Option<String>,
+}
+
+impl Detection {
+    /// The first half of SHA-256 over rule, group, stream and place.
+    pub(crate) fn id(rule: &str, group: &Group, stream: &str, seq: u64) -> u128 {
+        let hash = Sha256::new_with_prefix(rule)
+            .chain_update([0])
+            .chain_update(group.as_json())
+            .chain_update([0])
+            .chain_update(stream)
+            .chain_update([0])
+            .chain_update(seq.to_be_bytes())
+            .finalize();
+        hash.first_chunk().map_or(0, |half| u128::from_be_bytes(*half))
+    }
 }
 
 /// Where an incident stands.

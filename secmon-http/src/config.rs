@@ -11,6 +11,7 @@ use secmon_core::{Ruleset, parse_span};
 use secmon_store::Store;
 use serde::Deserialize;
 
+use crate::host::host_name;
 use crate::sigma::SigmaConfig;
 
 /// What can be set. Order: command line, then environment (`SECMON_*`, also from `.env`), then file,
@@ -373,28 +374,6 @@ impl Config {
         }
         Ok(builder)
     }
-}
-
-/// The zone of this host, as far as it says.
-pub(crate) fn system_zone() -> Zone {
-    let link = std::fs::read_link("/etc/localtime").ok();
-    let named =
-        link.as_deref().and_then(Path::to_str).and_then(|link| link.split_once("zoneinfo/"));
-    let named = named.map(|(_, zone)| zone.to_owned());
-    let named = named.or_else(|| std::fs::read_to_string("/etc/timezone").ok());
-    named.and_then(|zone| zone.trim().parse().ok()).unwrap_or_default()
-}
-
-/// The name of this host.
-pub fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let name = name.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
-    let name: String = name
-        .trim()
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'))
-        .collect();
-    if name.is_empty() { "localhost".into() } else { name }
 }
 
 fn yes() -> bool {

@@ -22,6 +22,7 @@ mod config;
 mod dashboard;
 pub mod demo;
 mod error;
+mod host;
 pub mod input;
 mod jobs;
 mod metrics;
@@ -36,8 +37,9 @@ mod witness;
 pub use self::app::{App, OpenError};
 pub use self::config::{
     Config, FollowConfig, IntegrityConfig, ProbeConfig, RetentionConfig, RuleConfig, WitnessConfig,
-    WitnessOf, host_name,
+    WitnessOf,
 };
+pub use self::host::host_name;
 pub use self::metrics::Metrics;
 pub use self::queue::Queue;
 pub use self::sigma::SigmaConfig;

@@ -11,7 +11,7 @@ use secmon_store::{Position, Request, Store};
 use sha2::{Digest as _, Sha256};
 
 use crate::app::App;
-use crate::config::system_zone;
+use crate::host::system_zone;
 use crate::input::{Line, MOST_LINE};
 
 /// Auth logs of common systems.

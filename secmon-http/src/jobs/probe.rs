@@ -5,7 +5,7 @@ use secmon_store::Request;
 
 use crate::app::App;
 use crate::clock::now;
-use crate::config::host_name;
+use crate::host::host_name;
 
 pub(super) async fn run(app: App) {
     let config = &app.0.config.probe;
