@@ -52,8 +52,11 @@ impl Heap for Lanes {
     const BUDGET: usize = 64 << 20;
 
     fn heap(&self) -> usize {
-        // An entry, and its share of the running measure.
-        let entries = |window: &Window| window.entries.len() * (size_of::<Entry>() + 32);
+        // Entries, for which there is room in powers of two, and their share of the running measure.
+        let entries = |window: &Window| match window.entries.len() {
+            0 => 0,
+            count => count.next_power_of_two().max(4) * size_of::<Entry>() + 32 * count,
+        };
         let late = self.late.as_ref().map_or(0, |late| size_of::<Window>() + entries(late));
         entries(&self.main) + late
     }
