@@ -337,10 +337,11 @@ impl Counters {
             rule: saved.rule.clone(),
             reason: error.to_string(),
         };
+        let before = running.bytes();
         let state: Saved<Bounded<Tally>> = serde_json::from_str(&saved.state).map_err(failed)?;
         running.counter.load(&state.counter).map_err(failed)?;
         running.tallies = state.tallies;
-        self.weigh();
+        self.bytes = (self.bytes + running.bytes()).saturating_sub(before);
         Ok(true)
     }
 }

@@ -343,8 +343,12 @@ impl Config {
     /// # Errors
     /// A sentence that names the rule and the field.
     pub fn ruleset(&self) -> Result<Ruleset, String> {
-        let mut warn = |problem: &Problem| tracing::warn!("{problem}");
-        let builder = self.rule_builder(&mut warn)?.clock(crate::clock::nanos);
+        self.timed_rules(&mut |problem| tracing::warn!("{problem}"))
+    }
+
+    /// As [`Config::ruleset`]; what is wrong with Sigma rules is shown to a visitor.
+    pub(crate) fn timed_rules(&self, warn: &mut dyn FnMut(&Problem)) -> Result<Ruleset, String> {
+        let builder = self.rule_builder(warn)?.clock(crate::clock::nanos);
         builder.build().map_err(|error| error.to_string())
     }
 

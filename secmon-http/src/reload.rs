@@ -46,8 +46,6 @@ fn read(before: Config) -> Result<Reloaded, String> {
         None => before,
     };
     let mut problems = Vec::new();
-    let builder = config.rule_builder(&mut |problem| problems.push(problem.to_string()))?;
-    let builder = builder.clock(crate::clock::nanos);
-    let ruleset = builder.build().map_err(|error| error.to_string())?;
+    let ruleset = config.timed_rules(&mut |problem| problems.push(problem.to_string()))?;
     Ok(Reloaded { ruleset, problems })
 }

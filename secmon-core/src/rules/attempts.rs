@@ -60,21 +60,12 @@ pub struct Attempts {
     order: VecDeque<Box<str>>,
 }
 
-impl Memory for Attempts {
-    fn bytes(&self) -> usize {
-        self.windows.bytes()
-    }
-
-    fn evicted(&self) -> u64 {
-        self.windows.evicted()
-    }
-
-    fn evict(&mut self) {
-        self.windows.evict();
-    }
-}
-
 impl Attempts {
+    /// What grows: the lines that wait are few.
+    pub(super) fn memory(&mut self) -> &mut dyn Memory {
+        &mut self.windows
+    }
+
     /// Adds an attempt; says the greatest count of any window that holds it, up to `need`. The first
     /// `Failed` line behind an `Invalid user` line of the same process and address adds nothing.
     pub(super) fn add(

@@ -57,7 +57,7 @@ impl Rule for BruteForce {
     }
 
     fn memory<'s>(&self, state: &'s mut Attempts) -> Option<&'s mut dyn Memory> {
-        Some(state)
+        Some(state.memory())
     }
 
     fn horizon(&self) -> Duration {

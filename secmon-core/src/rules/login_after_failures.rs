@@ -64,7 +64,7 @@ impl Rule for LoginAfterFailures {
     }
 
     fn memory<'s>(&self, state: &'s mut Attempts) -> Option<&'s mut dyn Memory> {
-        Some(state)
+        Some(state.memory())
     }
 
     fn horizon(&self) -> Duration {
