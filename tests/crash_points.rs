@@ -12,7 +12,7 @@ use std::process::Command;
 use chrono::{DateTime, TimeDelta, Utc};
 use secmon_core::Ruleset;
 use secmon_core::seal::Retention;
-use secmon_store::{Request, RequestKey, Store, VerifyOptions};
+use secmon_store::{Request, RequestKey, VerifyOptions};
 use stores::{folder, noon};
 
 /// How often a process dies at each place.
@@ -30,7 +30,7 @@ const HOUR: &str = "SECMON_TEST_CRASH_HOUR";
 fn child() {
     let (Ok(folder), Ok(hour)) = (std::env::var(STORE), std::env::var(HOUR)) else { return };
     let (folder, hour) = (Path::new(&folder), hour.parse::<i64>().unwrap());
-    let store = Store::open(&format!("sqlite://{}/secmon.db", folder.display())).unwrap();
+    let store = stores::open(folder);
     store.set_erasable(vec!["user.name".into()]).unwrap();
     let rules = Ruleset::builtin();
     let at = |hour: i64| -> DateTime<Utc> { noon(0) + TimeDelta::hours(hour) };
@@ -104,8 +104,8 @@ fn whatever_step_a_process_dies_at_the_store_is_sound() {
         // The one that is left alone goes through.
         assert!(!run(folder.path(), hour, None));
         check(folder.path(), place, TIMES + 1);
-        let sql = rusqlite::Connection::open(folder.path().join("secmon.db")).unwrap();
-        let count = |query: &str| sql.query_row(query, [], |row| row.get::<_, i64>(0)).unwrap();
+        let sql = stores::Sql::of(&folder);
+        let count = |query: &str| sql.number(query);
         assert_eq!(count("SELECT count(*) FROM erasable_values WHERE field = 'user.name'"), 0);
         assert_eq!(count("SELECT count(DISTINCT key_id) FROM subjects"), 1, "{place}");
     }
@@ -130,17 +130,14 @@ fn run(folder: &Path, hour: i64, failpoint: Option<&str>) -> bool {
 }
 
 fn check(folder: &Path, place: &str, time: u64) {
-    let url = format!("sqlite://{}/secmon.db", folder.display());
-    let store = Store::open(&url).unwrap();
+    let store = stores::open(folder);
     let streams = store.streams().unwrap();
     assert_eq!(streams.len(), 1, "{place}, time {time}: a false rollback alarm began a new stream");
     let verdict = store.verify(&VerifyOptions::default()).unwrap().remove(0);
     assert!(verdict.is_ok(), "{place}, time {time}: {:?}", verdict.findings);
     let acknowledged = fs::read_to_string(folder.join("acknowledged")).unwrap_or_default();
-    let sql = rusqlite::Connection::open(folder.join("secmon.db")).unwrap();
-    let lines: i64 = sql
-        .query_row("SELECT count(*) FROM records WHERE category = 'event'", [], |row| row.get(0))
-        .unwrap();
+    let query = "SELECT count(*) FROM records WHERE category = 'event'";
+    let lines = stores::Sql::of(folder).number(query);
     // Batches are whole or not at all, and of those that died at most one was stored unanswered.
     let stored = u64::try_from(lines).unwrap() + verdict.expired;
     let answered = 30 * acknowledged.lines().count() as u64;

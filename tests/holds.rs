@@ -3,7 +3,6 @@
 #[path = "support/stores.rs"]
 mod stores;
 
-use rusqlite::Connection;
 use secmon_core::Ruleset;
 use secmon_core::seal::{Flaw, Retention};
 use secmon_store::{Error, Store, VerifyOptions, Writer};
@@ -72,11 +71,11 @@ fn a_hold_that_is_lifted_by_hand_is_found_and_nothing_goes() {
         "DELETE FROM holds",
     ] {
         let (folder, store, mut writer) = held();
-        let sql = Connection::open(folder.path().join("secmon.db")).unwrap();
-        let refused = sql.execute_batch(change);
+        let sql = stores::Sql::of(&folder);
+        let refused = sql.run(change);
         assert!(refused.is_err() || change.starts_with("DELETE"), "{change}");
-        sql.execute_batch("DROP TRIGGER records_update").unwrap();
-        sql.execute_batch(change).unwrap();
+        sql.run("DROP TRIGGER records_update").unwrap();
+        sql.run(change).unwrap();
         assert_eq!(first(&store), Some(Flaw::ColumnMismatch), "{change}");
         if change.contains("seq = 3") {
             let refused = writer.expire(noon(3 * DAY)).unwrap_err();

@@ -9,12 +9,11 @@ use std::fs;
 use std::path::Path;
 
 use proptest::prelude::*;
-use rusqlite::Connection;
 use secmon_core::privacy::Privacy;
 use secmon_core::seal::{Flaw, Retention, Sealer, StreamKeys, Verdict, commitment};
 use secmon_core::{Event, Monitor, Ruleset, Value, event_of, event_with, fields};
 use secmon_store::{IncidentQuery, RecordQuery, Store, VerifyOptions, verify_export};
-use stores::{folder, noon, unhex, url};
+use stores::{Sql, folder, noon, unhex, url};
 use tempfile::TempDir;
 
 const ADDRESS: &str = "203.0.113.7";
@@ -67,14 +66,6 @@ fn contains(bytes: &[u8], text: &[u8]) -> bool {
 
 fn verdict(store: &Store) -> Verdict {
     store.verify(&VerifyOptions::default()).unwrap().remove(0)
-}
-
-fn sql(folder: &TempDir) -> Connection {
-    Connection::open(folder.path().join("secmon.db")).unwrap()
-}
-
-fn count(sql: &Connection, query: &str) -> i64 {
-    sql.query_row(query, [], |row| row.get(0)).unwrap()
 }
 
 #[test]
@@ -137,8 +128,7 @@ fn an_erased_value_is_in_no_table_file_or_backup_and_every_proof_stays() {
     let (folder, store) = private();
     // A backup of before, which has the keys of today: those of then are gone.
     let backup = stores::folder();
-    let target = backup.path().join("secmon.db");
-    sql(&folder).execute_batch(&format!("VACUUM INTO '{}'", target.display())).unwrap();
+    Sql::of(&folder).copy_to(&backup);
     let proof = |store: &Store, seq| {
         let stream = store.stream("web-1").unwrap();
         store.proof(&stream.id(), seq).map(|proof| proof.to_string())
@@ -190,7 +180,7 @@ fn an_erased_value_is_in_no_table_file_or_backup_and_every_proof_stays() {
 fn values_of_other_and_of_closed_streams_are_erased_too() {
     let (folder, store) = private();
     let rules = Ruleset::builtin();
-    sql(&folder).execute_batch("UPDATE streams SET closed = 1").unwrap();
+    Sql::of(&folder).run("UPDATE streams SET closed = 1").unwrap();
     let mut writer = store.writer("web-2", rules.clone(), noon(40)).unwrap();
     writer.write(rules.prepare_lines([login(40, USER, ADDRESS)], noon(41)), noon(41)).unwrap();
     assert_eq!(writer.erase("user", USER, noon(42)).unwrap().values, 15);
@@ -207,13 +197,13 @@ fn flaw(change: &str) -> Option<Flaw> {
     let mut writer = store.writer("web-1", Ruleset::builtin(), noon(40)).unwrap();
     writer.erase("user", "dave-k2", noon(41)).unwrap();
     writer.close(noon(42)).unwrap();
-    let sql = sql(&folder);
+    let sql = Sql::of(&folder);
     for trigger in
         ["records_update", "erasable_values_update", "erasable_values_delete", "subjects_delete"]
     {
-        sql.execute_batch(&format!("DROP TRIGGER {trigger}")).unwrap();
+        sql.run(&format!("DROP TRIGGER {trigger}")).unwrap();
     }
-    sql.execute_batch(change).unwrap();
+    sql.run(change).unwrap();
     verdict(&store).first().map(|finding| finding.flaw)
 }
 
@@ -252,7 +242,7 @@ fn a_value_that_is_edited_moved_or_taken_without_a_word_is_found() {
 #[test]
 fn the_database_refuses_what_is_no_erasure() {
     let (folder, _) = private();
-    let sql = sql(&folder);
+    let sql = Sql::of(&folder);
     for change in [
         "UPDATE records SET source_ip = NULL",
         "UPDATE records SET body = x'00'",
@@ -263,7 +253,7 @@ fn the_database_refuses_what_is_no_erasure() {
         "UPDATE expiring SET erasing = 1; UPDATE records SET source_ip = '1.2.3.4'",
         "UPDATE expiring SET erasing = 1; UPDATE records SET body = x'00'",
     ] {
-        let refused = sql.execute_batch(change).unwrap_err().to_string();
+        let refused = sql.run(change).unwrap_err();
         assert!(refused.contains("append-only") || refused.contains("go by erasure"), "{refused}");
     }
 }
@@ -282,9 +272,9 @@ fn values_go_with_records_that_expire() {
     writer.write(rules.prepare_lines([login(0, "eve", ADDRESS)], later), later).unwrap();
     assert_eq!(writer.expire(later).unwrap(), 1);
     writer.close(later).unwrap();
-    let sql = sql(&folder);
-    assert_eq!(count(&sql, "SELECT count(*) FROM erasable_values"), 2);
-    assert_eq!(count(&sql, "SELECT count(*) FROM subjects"), 2);
+    let sql = Sql::of(&folder);
+    assert_eq!(sql.number("SELECT count(*) FROM erasable_values"), 2);
+    assert_eq!(sql.number("SELECT count(*) FROM subjects"), 2);
     let found = verdict(&store);
     assert!(found.is_ok(), "{:?}", found.findings);
 }

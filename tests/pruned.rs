@@ -5,15 +5,13 @@
 mod stores;
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use chrono::{DateTime, Utc};
-use rusqlite::Connection;
 use secmon_core::Ruleset;
 use secmon_core::seal::{BLOCK, Flaw, Note, Retention, consistency_holds};
 use secmon_store::{Error, Store, VerifyOptions, Writer, verify_export};
-use stores::{folder, noon, url};
+use stores::{Sql, folder, noon, url};
 use tempfile::TempDir;
 
 const DAY: i64 = 86_400;
@@ -46,28 +44,18 @@ fn prune(writer: &mut Writer, now: DateTime<Utc>) -> u64 {
     }
 }
 
-fn sql(folder: &TempDir) -> Connection {
-    Connection::open(folder.path().join("secmon.db")).unwrap()
-}
-
 fn count(folder: &TempDir, query: &str) -> i64 {
-    sql(folder).query_row(query, [], |row| row.get(0)).unwrap()
+    Sql::of(folder).number(query)
 }
 
-fn copy(from: &Path) -> TempDir {
+/// A copy of a store and its key files.
+fn copy(from: &TempDir) -> TempDir {
     let to = folder();
-    let mut folders = vec![std::path::PathBuf::new()];
-    while let Some(at) = folders.pop() {
-        for entry in fs::read_dir(from.join(&at)).unwrap() {
-            let entry = entry.unwrap();
-            let path = at.join(entry.file_name());
-            if entry.path().is_dir() {
-                fs::create_dir_all(to.path().join(&path)).unwrap();
-                folders.push(path);
-            } else {
-                fs::copy(entry.path(), to.path().join(&path)).unwrap();
-            }
-        }
+    Sql::of(from).copy_to(&to);
+    fs::create_dir_all(stores::keys(&to)).unwrap();
+    for entry in fs::read_dir(stores::keys(from)).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), stores::keys(&to).join(entry.file_name())).unwrap();
     }
     to
 }
@@ -118,7 +106,7 @@ fn a_pruned_stream_is_verified_and_nobody_hides_behind_what_is_gone() {
     exported(&folder, &store, &options);
     drop(store);
     // A start compares with the key file; what follows goes on in the same stream.
-    let again = copy(folder.path());
+    let again = copy(&folder);
     let store = stores::open(&again);
     let mut writer = store.writer("web-1", Ruleset::empty(), noon(5 * DAY)).unwrap();
     assert_eq!(writer.take_warnings(), Vec::<String>::new());
@@ -133,7 +121,7 @@ fn a_pruned_stream_is_verified_and_nobody_hides_behind_what_is_gone() {
 #[test]
 fn child() {
     let Ok(folder) = std::env::var(STORE) else { return };
-    let store = Store::open(&format!("sqlite://{folder}/secmon.db")).unwrap();
+    let store = stores::open(folder);
     let mut writer = store.writer("web-1", Ruleset::empty(), noon(3 * DAY)).unwrap();
     writer.set_retention(Retention { everyday: 1, ..Retention::default() });
     assert_eq!(prune(&mut writer, noon(3 * DAY)), BLOCK);
@@ -153,12 +141,12 @@ fn a_process_may_die_while_it_prunes_and_nothing_that_was_changed_is_pruned() {
     drop(store);
     for place in ["prune.announced", "prune.deleted"] {
         for time in 0..if cfg!(debug_assertions) { TIMES } else { 0 } {
-            let victim = copy(folder.path());
+            let victim = copy(&folder);
             let mut command = Command::new(std::env::current_exe().unwrap());
             command.args(["child", "--exact"]).env(STORE, victim.path());
             command.env("SECMON_FAILPOINT", format!("{place}:1"));
             assert!(!command.output().unwrap().status.success(), "{place}");
-            let store = Store::open_with(&url(&victim), None, false).unwrap();
+            let store = stores::open(&victim);
             let verdict = || store.verify(&VerifyOptions::default()).unwrap().remove(0);
             assert!(verdict().is_ok(), "{place}, time {time}: {:?}", verdict().findings);
             let now = noon(4 * DAY + time.cast_signed());
@@ -180,23 +168,23 @@ fn a_process_may_die_while_it_prunes_and_nothing_that_was_changed_is_pruned() {
         "UPDATE records SET category = 'secmon.heartbeat' WHERE category = 'secmon.rules'",
     ];
     for change in changes {
-        let victim = copy(folder.path());
+        let victim = copy(&folder);
         let db = without_triggers(&victim);
-        assert!(db.execute(change, []).unwrap() > 0, "{change}");
+        db.run(change).unwrap();
         drop(db);
-        let store = Store::open_with(&url(&victim), None, false).unwrap();
+        let store = stores::open(&victim);
         let mut writer = store.writer("web-1", Ruleset::empty(), noon(4 * DAY)).unwrap();
         writer.set_retention(Retention { everyday: 1, ..Retention::default() });
         let refused = writer.prune(noon(4 * DAY));
         assert!(matches!(refused, Err(Error::Tampered { .. })), "{change}: {refused:?}");
     }
-    let refused = sql(&folder).execute("DELETE FROM records WHERE seq < 65536", []).unwrap_err();
-    assert!(refused.to_string().contains("append-only"), "{refused}");
+    let refused = Sql::of(&folder).run("DELETE FROM records WHERE seq < 65536").unwrap_err();
+    assert!(refused.contains("append-only"), "{refused}");
 }
 
-fn without_triggers(folder: &TempDir) -> Connection {
-    let db = sql(folder);
-    stores::drop_triggers(&db);
+fn without_triggers(folder: &TempDir) -> Sql {
+    let db = Sql::of(folder);
+    db.drop_triggers();
     db
 }
 
@@ -220,12 +208,7 @@ fn gone_is_gone_and_proofs_of_the_rest_stay(folder: &TempDir, store: &Store, mid
     let vkey = [stream.stream_vkey.parse().unwrap()];
     for seq in [end + 4_000, end + 4_777, last.size - 1] {
         let proof = store.proof("web-1", seq).unwrap();
-        let body = sql(folder).query_row(
-            "SELECT body FROM records WHERE seq = ?",
-            [seq.cast_signed()],
-            |row| row.get::<_, Vec<u8>>(0),
-        );
-        proof.check(&body.unwrap(), &vkey).unwrap();
+        proof.check(&store.record("web-1", seq).unwrap().body, &vkey).unwrap();
     }
     let hashes = store.consistency("web-1", middle.size, last.size).unwrap();
     assert!(consistency_holds((middle.size, &middle.root), (last.size, &last.root), &hashes));
@@ -328,16 +311,16 @@ fn attacks(folder: &TempDir, all: &VerifyOptions, genesis: &VerifyOptions) {
         ),
     ];
     for (attack, flaw) in attacks {
-        let victim = copy(folder.path());
+        let victim = copy(&folder);
         let db = without_triggers(&victim);
-        assert!(db.execute(attack, []).unwrap() > 0, "{attack}");
+        db.run(attack).unwrap();
         drop(db);
         // Who has the genesis key alone finds all but what only MACs tell.
         let (options, keys) = match flaw {
-            Flaw::BadMac => (all, None),
-            _ => (genesis, Some(victim.path().join("nowhere"))),
+            Flaw::BadMac => (all, stores::keys(&victim)),
+            _ => (genesis, victim.path().join("nowhere")),
         };
-        let store = Store::open_with(&url(&victim), keys.as_deref(), false).unwrap();
+        let store = Store::open_with(&url(&victim), Some(&keys), false).unwrap();
         let found = store.verify(options).unwrap().remove(0);
         assert!(
             found.findings.iter().any(|finding| finding.flaw == flaw),

@@ -8,7 +8,6 @@ use std::fs;
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
-use rusqlite::Connection;
 use secmon_core::seal::Flaw;
 use secmon_core::{Event, Level, Prepared, Ruleset};
 use secmon_store::{
@@ -297,18 +296,13 @@ fn a_key_file_that_knows_more_than_the_database_is_an_alarm_and_begins_a_new_str
     first.write(lines(2), noon(2)).unwrap();
     first.close(noon(3)).unwrap();
     drop(store);
-    let old = folder.path().join("old.db");
-    let sql = Connection::open(folder.path().join("secmon.db")).unwrap();
-    sql.execute("VACUUM INTO ?1", [old.to_str().unwrap()]).unwrap();
-    drop(sql);
+    let old = stores::folder();
+    stores::Sql::of(&folder).copy_to(&old);
     let mut more = writer(&open(&folder), 4);
     more.write(lines(2), noon(6)).unwrap();
     more.close(noon(7)).unwrap();
-    for name in ["secmon.db", "secmon.db-wal", "secmon.db-shm"] {
-        let _ = fs::remove_file(folder.path().join(name));
-    }
-    fs::copy(old, folder.path().join("secmon.db")).unwrap();
-    let store = open(&folder);
+    // The old database, and the keys of today.
+    let store = Store::open_with(&url(&old), Some(&stores::keys(&folder)), false).unwrap();
     let mut new = writer(&store, 10);
     assert_ne!(new.stream(), stream);
     let warnings = new.take_warnings();
@@ -713,8 +707,8 @@ fn tokens_and_sessions_are_known_by_their_secret_alone() {
 fn a_store_of_a_newer_version_is_refused() {
     let folder = folder();
     drop(open(&folder));
-    let sql = Connection::open(folder.path().join("secmon.db")).unwrap();
-    sql.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('9999')", []).unwrap();
+    let sql = stores::Sql::of(&folder);
+    sql.run("INSERT INTO __diesel_schema_migrations (version) VALUES ('9999')").unwrap();
     let error = Store::open(&url(&folder)).unwrap_err();
     assert!(matches!(&error, Error::Newer { migration, .. } if migration == "9999"), "{error}");
 }
@@ -757,13 +751,12 @@ fn a_database_that_is_locked_is_busy_and_the_batch_goes_first_later() {
     let store = open(&folder);
     let mut writer = writer(&store, 0);
     writer.write(lines(1), noon(1)).unwrap();
-    let sql = Connection::open(folder.path().join("secmon.db")).unwrap();
-    sql.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let lock = stores::Lock::of(&folder);
     let rules = Ruleset::builtin();
     let error =
         writer.write(rules.prepare_lines(["line that waits"], noon(2)), noon(2)).unwrap_err();
     assert!(matches!(error, Error::Busy { .. }), "{error}");
-    sql.execute_batch("ROLLBACK").unwrap();
+    drop(lock);
     writer.write(rules.prepare_lines(["line behind"], noon(3)), noon(3)).unwrap();
     writer.close(noon(4)).unwrap();
     let mut found = all(&store, RecordQuery::default());
@@ -791,4 +784,22 @@ fn a_record_that_is_not_there_is_not_found() {
     {
         assert!(matches!(store.record(stream, seq).unwrap_err(), Error::NotFound { .. }));
     }
+}
+
+#[test]
+fn a_value_too_long_for_an_index_is_kept_and_found() {
+    let folder = folder();
+    let store = open(&folder);
+    let mut writer = writer(&store, 0);
+    let (long, short) = ("h".repeat(256), "é\\".repeat(85));
+    let lines = [&long, &short].map(|name| serde_json::json!({ "host.name": name }).to_string());
+    writer.write(Ruleset::builtin().prepare_lines(lines, noon(1)), noon(1)).unwrap();
+    writer.close(noon(2)).unwrap();
+    sound(&store);
+    for name in [&long, &short] {
+        let found = all(&store, RecordQuery::default().field("host.name", name));
+        assert_eq!(found.len(), 1, "{} bytes", name.len());
+    }
+    let hosts = store.hosts(10, None).unwrap().rows;
+    assert_eq!(hosts.iter().map(|host| &host.name).collect::<Vec<_>>(), [&short]);
 }

@@ -12,7 +12,9 @@ use crate::incident::{Change, ChangeKind, Detection, Incident};
 use crate::privacy::{Hidden, Privacy};
 use crate::rules::Signal;
 use crate::ruleset::{Prepared, Ruleset};
-use crate::seal::{Checkpoint, Claim, Envelope, Head, KeyFile, Retention, Sealer, encode, fits};
+use crate::seal::{
+    Checkpoint, Claim, Envelope, Head, KeyFile, MOST_COPIED, Retention, Sealer, encode, fits,
+};
 use crate::work::Work;
 use crate::{Error, Result};
 
@@ -290,9 +292,12 @@ impl Monitor {
         let (leaf, mac) = self.sealer.seal(body.as_bytes());
         self.sealer.set_last_at(at);
         work.claims.extend(claim.map(|claim| (seq, claim.clone())));
-        let text = |field: Field| match event.get(field) {
-            Some(value) => value.body_text().map(std::borrow::Cow::into_owned),
-            None => hidden.token(field.name()),
+        let text = |field: Field| {
+            let text = match event.get(field) {
+                Some(value) => value.body_text().map(std::borrow::Cow::into_owned),
+                None => hidden.token(field.name()),
+            };
+            text.filter(|text| text.len() <= MOST_COPIED)
         };
         work.records.push(Record {
             seq,

@@ -11,9 +11,9 @@ use secmon_core::{Announcement, Name, Step, When, fields};
 
 use crate::connection::{Db, on};
 use crate::failpoint::hit;
-use crate::schema::{erasable_values, expiring, records, streams, subjects};
+use crate::schema::{erasable_values, records, streams, subjects};
 use crate::vault::Vault;
-use crate::{Error, Result, Writer, unsigned};
+use crate::{Error, Result, Writer, sealed, unsigned};
 
 /// Values that one record announces: as many as fit its body at twelve bytes each.
 const MOST_NAMED: usize = 4_000;
@@ -145,71 +145,30 @@ fn places(db: &mut Db, vault: &Vault, token: &Token, value: &str) -> Result<Vec<
 
 /// Takes values away, with their tokens in columns and whatever no record needs any more.
 fn forget(db: &mut Db, places: &[Place]) -> Result<()> {
-    erasing(db, true)?;
     let mut tokens = BTreeSet::new();
     for (no, seq, field) in places {
         let at = erasable_values::stream_no
             .eq(no)
             .and(erasable_values::seq.eq(seq))
             .and(erasable_values::field.eq(field));
-        let row = erasable_values::table.filter(at);
-        let token: Option<Vec<u8>> =
-            on!(db, c => row.select(erasable_values::token).first(c).optional())?;
+        let row = erasable_values::table.filter(at).select(erasable_values::token);
+        let token: Option<Vec<u8>> = on!(db, c => row.first(c).optional())?;
         tokens.extend(token);
-        on!(db, c => diesel::delete(row).execute(c))?;
-        let record = records::table.filter(records::stream_no.eq(no).and(records::seq.eq(seq)));
-        let none = None::<String>;
-        match field.as_str() {
-            "host.name" => {
-                on!(db, c => diesel::update(record).set(records::host.eq(none)).execute(c))?
-            }
-            "source.ip" => {
-                on!(db, c => diesel::update(record).set(records::source_ip.eq(none)).execute(c))?
-            }
-            "user.name" => {
-                on!(db, c => diesel::update(record).set(records::user_name.eq(none)).execute(c))?
-            }
-            _ => 0,
-        };
+        sealed::erase_value(db, *no, *seq, field)?;
     }
-    forget_subjects(db, tokens)?;
-    erasing(db, false)
-}
-
-/// Lets the triggers allow what an erasure does, or no more; inside its transaction.
-fn erasing(db: &mut Db, is_on: bool) -> Result<()> {
-    let set = expiring::erasing.eq(i32::from(is_on));
-    on!(db, c => diesel::update(expiring::table).set(set).execute(c))?;
-    Ok(())
+    sealed::forget_subjects(db, tokens)
 }
 
 /// Takes the values of records away that expired, in the transaction that deletes these.
 pub(crate) fn forget_records(db: &mut Db, stream_no: i64, seqs: &[i64]) -> Result<()> {
     let at = erasable_values::stream_no.eq(stream_no).and(erasable_values::seq.eq_any(seqs));
-    let rows = || erasable_values::table.filter(at.clone());
-    let tokens = rows().select(erasable_values::token).distinct();
+    let tokens = erasable_values::table.filter(at).select(erasable_values::token).distinct();
     let tokens: Vec<Vec<u8>> = on!(db, c => tokens.load(c))?;
     if tokens.is_empty() {
         return Ok(());
     }
-    erasing(db, true)?;
-    on!(db, c => diesel::delete(rows()).execute(c))?;
-    forget_subjects(db, tokens)?;
-    erasing(db, false)
-}
-
-/// Takes away values to which no record commits any more.
-fn forget_subjects(db: &mut Db, tokens: impl IntoIterator<Item = Vec<u8>>) -> Result<()> {
-    for token in tokens {
-        let bound = erasable_values::table.filter(erasable_values::token.eq(&token));
-        let bound: Option<i64> =
-            on!(db, c => bound.select(erasable_values::seq).first(c).optional())?;
-        if bound.is_none() {
-            let row = subjects::table.filter(subjects::token.eq(token));
-            on!(db, c => diesel::delete(row).execute(c))?;
-        }
-    }
-    Ok(())
+    sealed::delete_values(db, stream_no, seqs)?;
+    sealed::forget_subjects(db, tokens)
 }
 
 /// Encrypts all values anew under the key in use.
@@ -263,5 +222,8 @@ fn in_clear(db: &mut Db, kind: &str, value: &str) -> Result<u64> {
 fn clean(db: &mut Db) -> Result<()> {
     match db {
         Db::Sqlite(connection) => Ok(connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?),
+        // Its log is the server's: see there for how long it keeps old pages.
+        #[cfg(feature = "mysql")]
+        Db::Mysql(_) => Ok(()),
     }
 }

@@ -94,6 +94,34 @@ pub enum Error {
     },
 }
 
+/// What may pass, in the databases' words: Diesel hands on no numbers.
+const PASSING: &[&str] = &[
+    // SQLITE_BUSY, SQLITE_LOCKED, SQLITE_FULL and SQLITE_IOERR.
+    "locked",
+    "busy",
+    "disk is full",
+    "disk I/O error",
+    // MySQL and MariaDB: 1213, 1205, 1020, 1047, 1114, 1021, 1290, 1040 and a connection that is lost.
+    "Deadlock found",
+    "Lock wait timeout",
+    "Record has changed since last read",
+    "WSREP",
+    "is full",
+    "No space left",
+    "read-only",
+    "Too many connections",
+    "Input/output error",
+    "Driver error",
+    "Server shutdown",
+    "Connection was killed",
+    "did not answer",
+    "connection to the database is lost",
+];
+
+/// What no repetition helps: 1406, 1264, 1366 and 1153.
+const REFUSED: &[&str] =
+    &["Data too long", "Out of range value", "Incorrect string value", "max_allowed_packet"];
+
 impl Error {
     pub(crate) fn file(path: &std::path::Path, source: std::io::Error) -> Self {
         Self::File { path: path.display().to_string(), source }
@@ -115,10 +143,11 @@ impl From<diesel::result::Error> for Error {
         {
             return Self::Refused { reason };
         }
-        // SQLite's words for SQLITE_BUSY, SQLITE_LOCKED, SQLITE_FULL and SQLITE_IOERR: all may pass.
-        let passing = ["locked", "busy", "disk is full", "disk I/O error"];
-        if passing.iter().any(|word| reason.contains(word)) {
+        if PASSING.iter().any(|words| reason.contains(words)) {
             return Self::Busy { reason };
+        }
+        if REFUSED.iter().any(|words| reason.contains(words)) {
+            return Self::Refused { reason };
         }
         Self::Database { reason }
     }

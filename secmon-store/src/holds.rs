@@ -8,9 +8,9 @@ use secmon_core::seal::{Claim, Retention};
 use secmon_core::{Announcement, Step, When};
 
 use crate::connection::{Db, on};
-use crate::schema::{expiring, holds, records};
+use crate::schema::{holds, records};
 use crate::values::bodies;
-use crate::{Error, Result, Writer, signed};
+use crate::{Error, Result, Writer, sealed, signed};
 
 /// Records that one announcement names: as many as fit its body.
 const MOST_NAMED: usize = 4_000;
@@ -92,7 +92,6 @@ impl Writer {
 pub(crate) fn apply(db: &mut Db, stream_no: i64, claims: &[(u64, Claim)]) -> Result<()> {
     for (seq, claim) in claims {
         let Claim::Held { seqs, until, .. } = claim else { continue };
-        on!(db, c => diesel::update(expiring::table).set(expiring::holding.eq(1)).execute(c))?;
         for held in seqs {
             let row = (
                 holds::stream_no.eq(stream_no),
@@ -101,14 +100,8 @@ pub(crate) fn apply(db: &mut Db, stream_no: i64, claims: &[(u64, Claim)]) -> Res
                 holds::day.eq(until),
             );
             on!(db, c => diesel::insert_into(holds::table).values(row).execute(c))?;
-            let earlier = records::stream_no
-                .eq(stream_no)
-                .and(records::seq.eq(signed(*held)))
-                .and(records::expires.lt(until));
-            let row = records::table.filter(earlier);
-            on!(db, c => diesel::update(row).set(records::expires.eq(until)).execute(c))?;
+            sealed::hold(db, stream_no, signed(*held), *until)?;
         }
-        on!(db, c => diesel::update(expiring::table).set(expiring::holding.eq(0)).execute(c))?;
     }
     Ok(())
 }

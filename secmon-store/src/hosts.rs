@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::upsert::excluded;
 
 use crate::connection::{Db, on};
 use crate::schema::hosts;
@@ -37,21 +36,18 @@ pub struct Host {
 pub(crate) fn count(db: &mut Db, stream_no: i64, rows: &[records::Row], at: i64) -> Result<()> {
     let mut seen: BTreeMap<&str, i64> = BTreeMap::new();
     for row in rows.iter().filter(|row| row.category == "event") {
-        if let Some(host) = row.host.as_deref().filter(|host| host.len() <= 255) {
+        if let Some(host) = row.host.as_deref() {
             *seen.entry(host).or_default() += 1;
         }
     }
     for (name, events) in seen {
         let row = Row { stream_no, name: name.into(), first_seen: at, last_seen: at, events };
-        on!(db, c => diesel::insert_into(hosts::table)
-            .values(&row)
-            .on_conflict((hosts::stream_no, hosts::name))
-            .do_update()
-            .set((
-                hosts::last_seen.eq(excluded(hosts::last_seen)),
-                hosts::events.eq(hosts::events + excluded(hosts::events)),
-            ))
-            .execute(c))?;
+        let own = hosts::table.filter(hosts::stream_no.eq(stream_no).and(hosts::name.eq(name)));
+        let more = (hosts::last_seen.eq(at), hosts::events.eq(hosts::events + events));
+        // Only this writer makes rows of its stream.
+        if on!(db, c => diesel::update(own).set(more).execute(c))? == 0 {
+            on!(db, c => diesel::insert_into(hosts::table).values(&row).execute(c))?;
+        }
     }
     Ok(())
 }

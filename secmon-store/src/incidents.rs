@@ -281,8 +281,9 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`] when there is none.
     pub fn incident(&self, id: &str) -> Result<IncidentRow> {
-        let query = incidents::table.filter(incidents::id.eq(id)).select(Row::as_select());
-        let row: Option<Row> = self.read(|db| Ok(on!(db, c => query.first(c).optional())?))?;
+        let own = incidents::table.filter(incidents::id.eq(id));
+        let row: Option<Row> =
+            self.read(|db| Ok(on!(db, c => own.select(Row::as_select()).first(c).optional())?))?;
         let row = row.ok_or_else(|| Error::NotFound { what: format!("incident `{id}`") })?;
         let group = self.groups(std::iter::once(&row.grp))?.pop().unwrap_or_default();
         Ok(row.shown(&self.stream_ids()?, group))

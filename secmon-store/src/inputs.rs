@@ -46,8 +46,9 @@ pub(crate) fn put(db: &mut Db, position: &Position) -> Result<()> {
 impl Store {
     /// How far a file was read, if it ever was.
     pub fn position(&self, name: &str) -> Result<Option<Position>> {
-        let query = inputs::table.filter(inputs::name.eq(name)).select(Row::as_select());
-        let row: Option<Row> = self.read(|db| Ok(on!(db, c => query.first(c).optional())?))?;
+        let own = inputs::table.filter(inputs::name.eq(name));
+        let row: Option<Row> =
+            self.read(|db| Ok(on!(db, c => own.select(Row::as_select()).first(c).optional())?))?;
         Ok(row.map(|row| Position {
             fingerprint: row.fingerprint.as_slice().try_into().unwrap_or_default(),
             head: unsigned(row.head),

@@ -50,6 +50,7 @@ mod removals;
 mod request;
 mod rollups;
 mod schema;
+mod sealed;
 mod signals;
 mod streams;
 mod tail;
@@ -122,8 +123,8 @@ impl Store {
     /// store is made.
     pub fn open_with(url: &str, keys: Option<&Path>, create: bool) -> Result<Self> {
         let location = Location::parse(url)?;
-        let mut db = location.connect(create)?;
-        location.migrate(&mut db)?;
+        location.migrate(create)?;
+        let db = location.connect(create)?;
         let keys = keys.map_or_else(|| location.keys(), Path::to_path_buf);
         let idle = Mutex::new(vec![db]);
         Ok(Self(Arc::new(Shared {
@@ -205,11 +206,13 @@ impl Store {
         let idle = self.0.idle.lock().ok().and_then(|mut idle| idle.pop());
         let mut db = match idle {
             Some(db) => db,
-            None => self.0.location.connect(false)?,
+            None => self.0.location.reconnect()?,
         };
+        self.0.location.revive(&mut db)?;
         let answer = work(&mut db);
         if let Ok(mut idle) = self.0.idle.lock()
             && idle.len() < MOST_IDLE
+            && !db.is_lost()
         {
             idle.push(db);
         }

@@ -80,8 +80,10 @@ impl Store {
         let stream = self.stream(stream)?;
         let at =
             checkpoints::stream_no.eq(stream.stream_no).and(checkpoints::size.eq(signed(size)));
-        let query = checkpoints::table.filter(at).select(CheckpointRow::as_select());
-        self.read(|db| Ok(on!(db, c => query.first(c).optional())?))
+        let row = checkpoints::table.filter(at);
+        self.read(|db| {
+            Ok(on!(db, c => row.select(CheckpointRow::as_select()).first(c).optional())?)
+        })
     }
 
     /// The stream of an id, origin or label; of several with one label the last that began.
@@ -98,7 +100,6 @@ impl Store {
 pub(crate) fn last_checkpoint(db: &mut Db, stream_no: i64) -> Result<Option<CheckpointRow>> {
     let query = checkpoints::table
         .filter(checkpoints::stream_no.eq(stream_no))
-        .order(checkpoints::size.desc())
-        .select(CheckpointRow::as_select());
-    Ok(on!(db, c => query.first(c).optional())?)
+        .order(checkpoints::size.desc());
+    Ok(on!(db, c => query.select(CheckpointRow::as_select()).first(c).optional())?)
 }

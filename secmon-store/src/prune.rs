@@ -14,10 +14,10 @@ use secmon_core::{Announcement, Step, When};
 use crate::connection::{Db, on};
 use crate::failpoint::hit;
 use crate::schema::{
-    block_macs, checkpoints, expiring, holds, kept_proofs, records, removals, streams, tiles,
+    block_macs, checkpoints, holds, kept_proofs, records, removals, streams, tiles,
 };
 use crate::tiles::{Leaves, Nodes, TILE};
-use crate::{Error, Result, Writer, micros, signed, unsigned};
+use crate::{Error, Result, Writer, micros, sealed, signed, unsigned};
 
 type Hash = [u8; 32];
 
@@ -226,10 +226,7 @@ impl Writer {
                 );
                 on!(db, c => diesel::replace_into(kept_proofs::table).values(row).execute(c))?;
             }
-            // The triggers let nothing go above.
-            on!(db, c => diesel::update(expiring::table).set(expiring::pruning.eq(to)).execute(c))?;
             delete(db, no, (from, to), found)?;
-            on!(db, c => diesel::update(expiring::table).set(expiring::pruning.eq(0)).execute(c))?;
             Ok(epoch)
         })?;
         self.stream.pruned_to = to;
@@ -272,10 +269,8 @@ pub(crate) fn keep_macs(db: &mut Db, stream_no: i64, seqs: &[i64]) -> Result<()>
 
 /// Deletes rows and tiles of a range, inside the transaction that prunes it.
 fn delete(db: &mut Db, no: i64, (from, to): (i64, i64), found: &Found) -> Result<()> {
-    for seqs in found.gone.chunks(ROWS) {
-        let own = records::stream_no.eq(no).and(records::seq.eq_any(seqs));
-        on!(db, c => diesel::delete(records::table.filter(own)).execute(c))?;
-    }
+    // The triggers let nothing go above.
+    sealed::delete_records(db, no, &found.gone, -1, to)?;
     let block = |seq: i64| seq / signed(BLOCK);
     let own = removals::stream_no.eq(no).and(removals::seq.lt(to));
     let own = own.and(removals::block.ge(block(from))).and(removals::block.lt(block(to)));
@@ -291,10 +286,7 @@ fn delete(db: &mut Db, no: i64, (from, to): (i64, i64), found: &Found) -> Result
     let sizes = checkpoints::table.filter(own.and(checkpoints::size.le(to)));
     let mut sizes: Vec<i64> = on!(db, c => sizes.select(checkpoints::size).load(c))?;
     sizes.retain(|size| !found.rotations.contains(size));
-    for sizes in sizes.chunks(ROWS) {
-        let own = checkpoints::stream_no.eq(no).and(checkpoints::size.eq_any(sizes));
-        on!(db, c => diesel::delete(checkpoints::table.filter(own)).execute(c))?;
-    }
+    sealed::delete_checkpoints(db, no, &sizes, to)?;
     let own = holds::stream_no.eq(no).and(holds::held.lt(to));
     on!(db, c => diesel::delete(holds::table.filter(own)).execute(c))?;
     Ok(())

@@ -45,8 +45,8 @@ struct Row {
 /// Where the records of the request lie, if it was stored: stream number, first and last index.
 pub(crate) fn find(db: &mut Db, key: &RequestKey) -> Result<Option<(i64, i64, i64)>> {
     let at = receipts::key.eq(key.key.to_vec()).and(receipts::part.eq(key.part));
-    let query = receipts::table.filter(at).select(Row::as_select());
-    let row: Option<Row> = on!(db, c => query.first(c).optional())?;
+    let own = receipts::table.filter(at);
+    let row: Option<Row> = on!(db, c => own.select(Row::as_select()).first(c).optional())?;
     let Some(row) = row else { return Ok(None) };
     if row.body != key.body {
         return Err(Error::KeyReused);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use secmon_core::seal::MOST_COPIED;
 use secmon_core::{Event, Level, Record};
 
 use crate::connection::{Db, on};
@@ -127,6 +128,14 @@ impl Stored {
 /// Whether the columns of a record hold what their types say; SQLite lets them hold anything.
 const IS_TYPED: &str = "typeof(ts) || typeof(expires) || typeof(level) || typeof(category) || typeof(body) || typeof(mac) = 'integerintegerintegertextblobblob' AND typeof(host) IN ('text', 'null') AND typeof(source_ip) IN ('text', 'null') AND typeof(user_name) IN ('text', 'null') AND typeof(action) IN ('text', 'null') AND typeof(outcome) IN ('text', 'null')";
 
+fn is_typed(db: &Db) -> &'static str {
+    match db {
+        Db::Sqlite(_) => IS_TYPED,
+        #[cfg(feature = "mysql")]
+        Db::Mysql(_) => "1 = 1",
+    }
+}
+
 /// Records of a stream from an index on, in order, as they lie there.
 pub(crate) fn stored(db: &mut Db, stream_no: i64, from: i64, limit: i64) -> Result<Vec<Stored>> {
     use diesel::dsl::sql;
@@ -140,15 +149,15 @@ pub(crate) fn stored(db: &mut Db, stream_no: i64, from: i64, limit: i64) -> Resu
             records::ts,
             records::expires,
             sql::<BigInt>("level"),
-            sql::<Binary>("CAST(category AS BLOB)"),
-            sql::<Nullable<Binary>>("CAST(host AS BLOB)"),
-            sql::<Nullable<Binary>>("CAST(source_ip AS BLOB)"),
-            sql::<Nullable<Binary>>("CAST(user_name AS BLOB)"),
-            sql::<Nullable<Binary>>("CAST(action AS BLOB)"),
-            sql::<Nullable<Binary>>("CAST(outcome AS BLOB)"),
-            sql::<Binary>("CAST(body AS BLOB)"),
-            sql::<Binary>("CAST(mac AS BLOB)"),
-            sql::<Bool>(IS_TYPED),
+            sql::<Binary>(&db.raw("category")),
+            sql::<Nullable<Binary>>(&db.raw("host")),
+            sql::<Nullable<Binary>>(&db.raw("source_ip")),
+            sql::<Nullable<Binary>>(&db.raw("user_name")),
+            sql::<Nullable<Binary>>(&db.raw("action")),
+            sql::<Nullable<Binary>>(&db.raw("outcome")),
+            sql::<Binary>(&db.raw("body")),
+            sql::<Binary>(&db.raw("mac")),
+            sql::<Bool>(is_typed(db)),
         ));
     Ok(on!(db, c => query.load(c))?)
 }
@@ -168,14 +177,16 @@ pub(crate) fn has_strange(db: &mut Db, stream_no: i64) -> Result<bool> {
 pub(crate) fn orphan(db: &mut Db, streams: &[i64]) -> Result<Option<i64>> {
     let behind = streams.iter().copied().map(Some);
     for (after, before) in std::iter::once(None).chain(behind.clone()).zip(behind.chain([None])) {
-        let mut query = records::table.select(records::stream_no).into_boxed();
-        if let Some(after) = after {
-            query = query.filter(records::stream_no.gt(after));
-        }
-        if let Some(before) = before {
-            query = query.filter(records::stream_no.lt(before));
-        }
-        let found: Option<i64> = on!(db, c => query.first(c).optional())?;
+        let found: Option<i64> = on!(db, c => {
+            let mut query = records::table.select(records::stream_no).into_boxed();
+            if let Some(after) = after {
+                query = query.filter(records::stream_no.gt(after));
+            }
+            if let Some(before) = before {
+                query = query.filter(records::stream_no.lt(before));
+            }
+            query.first(c).optional()
+        })?;
         if found.is_some() {
             return Ok(found);
         }
@@ -213,7 +224,7 @@ impl Store {
         let mut place: Option<(i64, i64, i64)> =
             query.page.as_deref().map(crate::query::read_cursor).transpose()?;
         let (columns, others): (Vec<_>, Vec<_>) =
-            query.fields.iter().partition(|(name, _)| column(name));
+            query.fields.iter().partition(|(name, value)| column(name, value));
         let chunk = if others.is_empty() { query.limit } else { 1_000 };
         let mut rows = Vec::new();
         let mut looked_at = 0;
@@ -286,9 +297,10 @@ impl Store {
     }
 }
 
-/// Whether a field has a column of its own.
-fn column(name: &str) -> bool {
-    matches!(name, "host.name" | "source.ip" | "user.name" | "event.action" | "event.outcome")
+/// Whether a value of a field would stand in a column of its own.
+fn column(name: &str, value: &str) -> bool {
+    value.len() <= MOST_COPIED
+        && matches!(name, "host.name" | "source.ip" | "user.name" | "event.action" | "event.outcome")
 }
 
 fn chunk_of(

@@ -9,9 +9,9 @@ use secmon_core::{Announcement, Step, When};
 
 use crate::connection::{Db, on};
 use crate::failpoint::hit;
-use crate::schema::{expiring, records, removals};
+use crate::schema::{records, removals};
 use crate::tiles::Leaves;
-use crate::{Error, Result, Writer, holds, signed, unsigned};
+use crate::{Error, Result, Writer, holds, sealed, signed, unsigned};
 
 /// Records deleted in one transaction, so that no batch waits long.
 const MOST: usize = 1_000;
@@ -58,7 +58,7 @@ pub(crate) fn of_block(db: &mut Db, stream_no: i64, block: u64) -> Result<Vec<(u
     let mut bodies = Vec::new();
     for seq in seqs {
         let at = records::stream_no.eq(stream_no).and(records::seq.eq(seq));
-        let body = diesel::dsl::sql::<diesel::sql_types::Binary>("CAST(body AS BLOB)");
+        let body = diesel::dsl::sql::<diesel::sql_types::Binary>(&db.raw("body"));
         let query = records::table.filter(at).select(body);
         let body: Option<Vec<u8>> = on!(db, c => query.first(c).optional())?;
         bodies.push((unsigned(seq), body.unwrap_or_default()));
@@ -86,12 +86,9 @@ impl Writer {
         }
         let (no, day) = (self.stream.stream_no, self.due.day);
         self.db.transaction(|db| {
-            // The trigger lets nothing go whose day has not come.
-            on!(db, c => diesel::update(expiring::table).set(expiring::day.eq(day)).execute(c))?;
             crate::prune::keep_macs(db, no, seqs)?;
-            let own = records::stream_no.eq(no).and(records::seq.eq_any(seqs));
-            on!(db, c => diesel::delete(records::table.filter(own)).execute(c))?;
-            on!(db, c => diesel::update(expiring::table).set(expiring::day.eq(-1_i64)).execute(c))?;
+            // The trigger lets nothing go whose day has not come.
+            sealed::delete_records(db, no, seqs, day, 0)?;
             crate::erase::forget_records(db, no, seqs)
         })?;
         hit("expire.deleted");

@@ -91,9 +91,10 @@ diesel::table! {
 }
 
 diesel::table! {
-    rule_states (stream_no, rule) {
+    rule_states (stream_no, rule, part) {
         stream_no -> BigInt,
         rule -> Text,
+        part -> Integer,
         settings -> Binary,
         logged -> BigInt,
         state -> Text,

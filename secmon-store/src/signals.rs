@@ -9,6 +9,9 @@ use crate::connection::{Db, on};
 use crate::schema::{rule_states, signals};
 use crate::{Result, signed, unsigned};
 
+/// Bytes of a rule's memory in one row.
+const MOST_BYTES: usize = 1 << 20;
+
 #[derive(Insertable, Queryable, Selectable)]
 #[diesel(table_name = signals)]
 struct SignalRow {
@@ -22,6 +25,7 @@ struct SignalRow {
 struct StateRow {
     stream_no: i64,
     rule: String,
+    part: i32,
     settings: Vec<u8>,
     logged: i64,
     state: String,
@@ -55,20 +59,37 @@ pub(crate) fn snapshot(
         on!(db, c => diesel::delete(own).execute(c))?;
     }
     for state in states {
-        let row = StateRow {
-            stream_no,
-            rule: state.rule.clone(),
-            settings: state.settings.to_vec(),
-            logged: signed(logged),
-            state: state.state.clone(),
-        };
-        on!(db, c => diesel::replace_into(rule_states::table).values(&row).execute(c))?;
+        let old = rule_states::stream_no.eq(stream_no).and(rule_states::rule.eq(&state.rule));
+        on!(db, c => diesel::delete(rule_states::table.filter(old)).execute(c))?;
+        for (part, text) in (0..).zip(parts(&state.state)) {
+            let row = StateRow {
+                stream_no,
+                rule: state.rule.clone(),
+                part,
+                settings: state.settings.to_vec(),
+                logged: signed(logged),
+                state: text.into(),
+            };
+            on!(db, c => diesel::insert_into(rule_states::table).values(&row).execute(c))?;
+        }
     }
     // All rules that counted anything since are in `states`: the others need no replay.
     on!(db, c => diesel::update(own).set(rule_states::logged.eq(signed(logged))).execute(c))?;
     let old = signals::stream_no.eq(stream_no).and(signals::no.le(signed(logged)));
     on!(db, c => diesel::delete(signals::table.filter(old)).execute(c))?;
     Ok(())
+}
+
+/// Cuts a text into parts of a length; an empty one is one part.
+fn parts(mut text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    while text.len() > MOST_BYTES {
+        let (part, rest) = text.split_at(text.floor_char_boundary(MOST_BYTES));
+        parts.push(part);
+        text = rest;
+    }
+    parts.push(text);
+    parts
 }
 
 /// Brings a monitor's rules to the state behind the last batch.
@@ -79,7 +100,15 @@ pub(crate) fn resume(
     monitor: &mut Monitor,
 ) -> Result<()> {
     let saved = rule_states::table.filter(rule_states::stream_no.eq(stream_no));
-    let saved: Vec<StateRow> = on!(db, c => saved.select(StateRow::as_select()).load(c))?;
+    let saved = saved.order((rule_states::rule, rule_states::part));
+    let parts: Vec<StateRow> = on!(db, c => saved.select(StateRow::as_select()).load(c))?;
+    let mut saved: Vec<StateRow> = Vec::new();
+    for row in parts {
+        match saved.last_mut().filter(|last| last.rule == row.rule) {
+            Some(last) => last.state.push_str(&row.state),
+            None => saved.push(row),
+        }
+    }
     let states = saved.iter().map(|row| RuleState {
         rule: row.rule.clone(),
         settings: row.settings.as_slice().try_into().unwrap_or_default(),

@@ -261,24 +261,26 @@ impl Store {
         let streams = self.streams()?;
         let before: Option<(i64, i64, i64)> = page.map(crate::query::read_cursor).transpose()?;
         self.read(|db| {
-            let mut query = checkpoints::table.select(CheckpointRow::as_select()).into_boxed();
-            if let Some((at, stream, size)) = before {
-                query = query.filter(
-                    checkpoints::issued_at.lt(at).or(checkpoints::issued_at.eq(at).and(
-                        checkpoints::stream_no
-                            .lt(stream)
-                            .or(checkpoints::stream_no.eq(stream).and(checkpoints::size.lt(size))),
-                    )),
-                );
-            }
-            let query = query
-                .order((
-                    checkpoints::issued_at.desc(),
-                    checkpoints::stream_no.desc(),
-                    checkpoints::size.desc(),
-                ))
-                .limit(i64::try_from(limit).unwrap_or(i64::MAX));
-            let rows: Vec<CheckpointRow> = on!(db, c => query.load(c))?;
+            let rows: Vec<CheckpointRow> = on!(db, c => {
+                let mut query = checkpoints::table.select(CheckpointRow::as_select()).into_boxed();
+                if let Some((at, stream, size)) = before {
+                    query = query.filter(
+                        checkpoints::issued_at.lt(at).or(checkpoints::issued_at.eq(at).and(
+                            checkpoints::stream_no
+                                .lt(stream)
+                                .or(checkpoints::stream_no.eq(stream).and(checkpoints::size.lt(size))),
+                        )),
+                    );
+                }
+                let query = query
+                    .order((
+                        checkpoints::issued_at.desc(),
+                        checkpoints::stream_no.desc(),
+                        checkpoints::size.desc(),
+                    ))
+                    .limit(i64::try_from(limit).unwrap_or(i64::MAX));
+                query.load(c)
+            })?;
             let next = crate::query::next_page(&rows, limit, |row| {
                 (row.issued_at, row.stream_no, row.size)
             });

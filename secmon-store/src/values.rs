@@ -119,7 +119,7 @@ pub(crate) fn announced(db: &mut Db, of_stream: i64) -> Result<Vec<(i64, u64, Ve
 pub(crate) fn bodies(db: &mut Db, places: Vec<(i64, i64)>) -> Result<Vec<(i64, u64, Vec<u8>)>> {
     let mut all = Vec::with_capacity(places.len());
     for (no, seq) in places {
-        let body = diesel::dsl::sql::<diesel::sql_types::Binary>("CAST(body AS BLOB)");
+        let body = diesel::dsl::sql::<diesel::sql_types::Binary>(&db.raw("body"));
         let at = records::stream_no.eq(no).and(records::seq.eq(seq));
         let query = records::table.filter(at).select(body);
         let body: Option<Vec<u8>> = on!(db, c => query.first(c).optional())?;
@@ -145,11 +145,11 @@ pub(crate) fn kept(
         .filter(erasable_values::seq.between(from, to))
         .select((
             erasable_values::seq,
-            sql::<Binary>("CAST(erasable_values.field AS BLOB)"),
-            sql::<Binary>("CAST(erasable_values.salt AS BLOB)"),
-            sql::<Binary>("CAST(erasable_values.token AS BLOB)"),
-            sql::<Nullable<Binary>>("CAST(subjects.kind AS BLOB)"),
-            sql::<Nullable<Binary>>("CAST(subjects.ciphertext AS BLOB)"),
+            sql::<Binary>(&db.raw("erasable_values.field")),
+            sql::<Binary>(&db.raw("erasable_values.salt")),
+            sql::<Binary>(&db.raw("erasable_values.token")),
+            sql::<Nullable<Binary>>(&db.raw("subjects.kind")),
+            sql::<Nullable<Binary>>(&db.raw("subjects.ciphertext")),
             sql::<Nullable<BigInt>>("subjects.key_id"),
         ));
     let rows: Vec<Row> = on!(db, c => query.load(c))?;

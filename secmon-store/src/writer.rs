@@ -29,6 +29,8 @@ const CHECKPOINT_RECORDS: u64 = 10_000;
 pub(crate) const CHECKPOINT_PAUSE: TimeDelta = TimeDelta::milliseconds(100);
 /// How long a signing key is in use.
 const ROTATE_AFTER: TimeDelta = TimeDelta::hours(24);
+/// How often a batch is sent before its callers are told to wait.
+const TRIES: u32 = 3;
 /// How often silence is attested, rules are told the time, and their memory is saved.
 const MINUTE: TimeDelta = TimeDelta::seconds(60);
 
@@ -359,15 +361,23 @@ impl Writer {
 
     /// Commits what is pending; an unknown outcome is settled by what the database says.
     pub(crate) fn flush(&mut self) -> Result<()> {
+        self.store.0.location.revive(&mut self.db)?;
         let Some(pending) = &self.pending else { return Ok(()) };
-        if let Err(error) = pending.commit(&mut self.db, &mut self.known) {
+        for tries_left in (0..TRIES).rev() {
+            let Err(error) = pending.commit(&mut self.db, &mut self.known) else { break };
+            if self.db.is_silent() {
+                return Err(busy(&error.to_string()));
+            }
+            self.store.0.location.revive(&mut self.db)?;
             match streams::settled(&mut self.db, &pending.stream) {
-                Ok((true, ..)) => {}
+                Ok((true, ..)) => break,
                 Ok((_, stored, closed)) if closed || stored != pending.from => {
                     return Err(Error::Conflict { origin: self.stream.origin.clone() });
                 }
                 // What can never be stored must not keep all that comes behind it waiting.
                 _ if matches!(error, Error::Refused { .. }) => return Err(error),
+                // Others were in the way, or the connection broke: once more, the same bytes.
+                Ok(_) if tries_left > 0 && self.db.is_shared() => {}
                 _ => return Err(busy(&error.to_string())),
             }
         }

@@ -21,7 +21,10 @@ pub struct Sealed<'a> {
     pub values: Option<&'a [KeptValue]>,
 }
 
-/// Indexed copies of a body's members.
+/// Bytes of a text that is copied: of a longer one there is no copy, as databases index none.
+pub const MOST_COPIED: usize = 255;
+
+/// Indexed copies of a body's members. Of a text above [`MOST_COPIED`] there is none.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Columns<'a> {
     /// `ts`, µs.
@@ -46,9 +49,12 @@ pub struct Columns<'a> {
 
 /// The first column that differs from the body.
 pub(super) fn differing(body: &Body<'_>, columns: &Columns<'_>) -> Option<&'static str> {
+    let short = |text: &&str| text.len() <= MOST_COPIED;
     let same = |a: Option<&str>, b: Option<&str>| match a {
-        Some(a) if body.escaped && a.contains('\\') => Some(unescape(a).as_str()) == b,
-        a => a == b,
+        Some(a) if body.escaped && a.contains('\\') => {
+            Some(unescape(a).as_str()).filter(short) == b
+        }
+        a => a.filter(short) == b,
     };
     let checks = [
         ("ts", body.time == columns.time),

@@ -31,7 +31,7 @@ pub use self::body::{MOST_BODY, Retention, category_of, day_of_expiry, sealed_at
 pub use self::chain::first_mac;
 pub use self::checkpoint::{Checkpoint, Note, Vkey};
 pub use self::claim::{BLOCK, Claim};
-pub use self::columns::{Columns, Sealed};
+pub use self::columns::{Columns, MOST_COPIED, Sealed};
 pub(crate) use self::decode::decode;
 pub(crate) use self::encode::{Envelope, encode, fits};
 use self::keys::Secrets;

@@ -63,7 +63,7 @@ impl Walk {
             checkpoints::size,
             checkpoints::epoch,
             checkpoints::mac,
-            diesel::dsl::sql::<diesel::sql_types::Binary>("CAST(note AS BLOB)"),
+            diesel::dsl::sql::<diesel::sql_types::Binary>(&db.raw("note")),
         );
         let rows: Vec<(i64, i64, Vec<u8>, Vec<u8>)> = on!(db, c => query.select(columns).load(c))?;
         let row = |(size, epoch, mac, note): (_, _, _, Vec<u8>)| CheckpointRow {

@@ -170,7 +170,7 @@ pub(crate) fn above(db: &mut Db, stream_no: i64, block: u64, blocks: u64) -> Res
 /// The checkpoint of a size, if it is there.
 pub(crate) fn ended(db: &mut Db, stream_no: i64, size: i64) -> Result<Option<String>> {
     let at = checkpoints::stream_no.eq(stream_no).and(checkpoints::size.eq(size));
-    let note = diesel::dsl::sql::<diesel::sql_types::Binary>("CAST(note AS BLOB)");
+    let note = diesel::dsl::sql::<diesel::sql_types::Binary>(&db.raw("note"));
     let row = checkpoints::table.filter(at).select(note);
     let note: Option<Vec<u8>> = on!(db, c => row.first(c).optional())?;
     Ok(note.map(|note| String::from_utf8_lossy(&note).into_owned()))

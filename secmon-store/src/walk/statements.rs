@@ -102,7 +102,7 @@ impl Source {
     /// The next statement.
     fn front(&mut self, db: &mut Db, origin: &str) -> Result<Option<&Statement>> {
         while self.read.is_empty() && !self.is_ended {
-            let body = diesel::dsl::sql::<diesel::sql_types::Binary>("CAST(body AS BLOB)");
+            let body = diesel::dsl::sql::<diesel::sql_types::Binary>(&db.raw("body"));
             let query = records::table
                 .filter(diesel::dsl::sql::<diesel::sql_types::Bool>(IS_LISTING))
                 .filter(records::stream_no.eq(self.stream_no).and(records::seq.ge(self.next)))

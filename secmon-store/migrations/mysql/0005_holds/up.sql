@@ -1,0 +1,2 @@
+-- Part of 0001_records: there was no version before on this database.
+DO 0;

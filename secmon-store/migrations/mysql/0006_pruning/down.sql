@@ -1,0 +1,2 @@
+-- There is no way back from here.
+DO 0;

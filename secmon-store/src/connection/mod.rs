@@ -1,0 +1,242 @@
+//! Connections: one enum over the databases, opened with the settings that durability needs.
+
+#[cfg(feature = "mysql")]
+mod mysql;
+mod sqlite;
+
+use std::path::{Path, PathBuf};
+
+use diesel::RunQueryDsl;
+use diesel::connection::SimpleConnection;
+use diesel::migration::MigrationSource;
+use diesel::sqlite::SqliteConnection;
+
+use crate::{Error, Result};
+
+/// A connection to one of the databases.
+pub(crate) enum Db {
+    Sqlite(Box<SqliteConnection>),
+    #[cfg(feature = "mysql")]
+    Mysql(Box<mysql::Connection>),
+}
+
+/// Runs an expression on the connection inside, whichever it is: a query is written once.
+macro_rules! on {
+    ($db:expr, $connection:ident => $body:expr) => {
+        match $db {
+            $crate::connection::Db::Sqlite($connection) => {
+                let $connection = &mut **$connection;
+                $body
+            }
+            #[cfg(feature = "mysql")]
+            $crate::connection::Db::Mysql($connection) => {
+                let $connection = &mut **$connection;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use on;
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Db(..)")
+    }
+}
+
+/// Where a store is.
+#[derive(Clone, Debug)]
+pub(crate) struct Location {
+    /// As it may be shown: without a password.
+    pub(crate) url: String,
+    place: Place,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Sqlite(PathBuf),
+    #[cfg(feature = "mysql")]
+    Mysql(mysql::Place),
+}
+
+impl Location {
+    /// `sqlite://PATH`, relative unless PATH begins with `/`; `mysql://USER[:PW]@HOST[:PORT]/DB[?..]`.
+    pub(crate) fn parse(url: &str) -> Result<Self> {
+        if let Some(path) = url.strip_prefix("sqlite://").filter(|path| !path.is_empty()) {
+            return Ok(Self { url: url.into(), place: Place::Sqlite(path.into()) });
+        }
+        #[cfg(feature = "mysql")]
+        if url.starts_with("mysql://") {
+            let place = mysql::Place::parse(url)?;
+            return Ok(Self { url: place.shown(), place: Place::Mysql(place) });
+        }
+        Err(Error::Open {
+            url: url.split('@').next_back().unwrap_or_default().into(),
+            reason: "a store is written `sqlite://PATH` or `mysql://USER[:PW]@HOST[:PORT]/DB`"
+                .into(),
+        })
+    }
+
+    /// Where key files are unless said otherwise.
+    pub(crate) fn keys(&self) -> PathBuf {
+        match &self.place {
+            Place::Sqlite(path) => {
+                let mut path = path.clone().into_os_string();
+                path.push(".keys");
+                path.into()
+            }
+            #[cfg(feature = "mysql")]
+            Place::Mysql(_) => match std::env::var_os("STATE_DIRECTORY") {
+                Some(folder) => Path::new(&folder).join("keys"),
+                None => "secmon.keys".into(),
+            },
+        }
+    }
+
+    /// Opens a connection; an SQLite database is made when it is absent and `create` says so.
+    pub(crate) fn connect(&self, create: bool) -> Result<Db> {
+        match &self.place {
+            Place::Sqlite(path) => {
+                let connection = sqlite::connect(path, create);
+                Ok(Db::Sqlite(Box::new(connection.map_err(|reason| self.failed(reason))?)))
+            }
+            #[cfg(feature = "mysql")]
+            Place::Mysql(place) => {
+                let connection = place.connect(mysql::PATIENCE);
+                Ok(Db::Mysql(Box::new(connection.map_err(|reason| self.failed(reason))?)))
+            }
+        }
+    }
+
+    /// Opens a connection to a store that was open before.
+    ///
+    /// # Errors
+    /// [`Error::Busy`]: the database does not answer now.
+    pub(crate) fn reconnect(&self) -> Result<Db> {
+        self.connect(false).map_err(|error| match error {
+            Error::Open { reason, .. } => Error::Busy { reason },
+            error => error,
+        })
+    }
+
+    /// Opens a connection anew that was lost, perhaps while nothing was asked of it.
+    pub(crate) fn revive(&self, db: &mut Db) -> Result<()> {
+        let is_old = match db {
+            Db::Sqlite(_) => false,
+            #[cfg(feature = "mysql")]
+            Db::Mysql(connection) => connection.idle() > mysql::TRUSTED,
+        };
+        if db.is_lost() || (is_old && db.ping().is_err()) {
+            *db = self.reconnect()?;
+        }
+        Ok(())
+    }
+
+    /// Brings the schema up to date.
+    pub(crate) fn migrate(&self, create: bool) -> Result<()> {
+        let failed = |reason| self.failed(reason);
+        match &self.place {
+            Place::Sqlite(path) => {
+                let mut db = sqlite::connect(path, create).map_err(failed)?;
+                let applied = sqlite::applied(&mut db).map_err(failed)?;
+                if self.is_behind::<diesel::sqlite::Sqlite>(&sqlite::MIGRATIONS, &applied)? {
+                    sqlite::migrate(&mut db).map_err(failed)?;
+                }
+            }
+            #[cfg(feature = "mysql")]
+            Place::Mysql(place) => {
+                let mut db = place.connect(mysql::LONG).map_err(failed)?;
+                let applied =
+                    mysql::applied(&mut db).map_err(|error| self.failed(error.to_string()))?;
+                if self.is_behind::<diesel::mysql::Mysql>(&mysql::MIGRATIONS, &applied)? {
+                    place.migrate(&mut db).map_err(failed)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether migrations are missing.
+    ///
+    /// # Errors
+    /// A newer version has made the schema.
+    fn is_behind<D: diesel::backend::Backend>(
+        &self,
+        known: &impl MigrationSource<D>,
+        applied: &[String],
+    ) -> Result<bool> {
+        let known = known.migrations().map_err(|error| self.failed(error.to_string()))?;
+        let known: Vec<String> = known.iter().map(|one| one.name().version().to_string()).collect();
+        match applied.iter().find(|version| !known.contains(version)) {
+            Some(migration) => {
+                Err(Error::Newer { url: self.url.clone(), migration: migration.clone() })
+            }
+            None => Ok(applied.len() < known.len()),
+        }
+    }
+
+    fn failed(&self, reason: String) -> Error {
+        Error::Open { url: self.url.clone(), reason }
+    }
+}
+
+impl Db {
+    /// Runs everything inside in one transaction; SQLite takes the write lock at once.
+    pub(crate) fn transaction<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let run = |db: &mut Self, sql: &str| on!(db, c => c.batch_execute(sql));
+        let begin = match self {
+            Self::Sqlite(_) => "BEGIN IMMEDIATE",
+            #[cfg(feature = "mysql")]
+            Self::Mysql(_) => "START TRANSACTION",
+        };
+        run(self, begin)?;
+        let answer = work(self).and_then(|answer| Ok(run(self, "COMMIT").map(|()| answer)?));
+        if answer.is_err() && !self.is_lost() {
+            // Fails only where there is nothing left to roll back.
+            let _ = run(self, "ROLLBACK");
+        }
+        answer
+    }
+
+    /// Whether the database answers.
+    pub(crate) fn ping(&mut self) -> Result<()> {
+        on!(self, c => diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("1")).execute(c))?;
+        Ok(())
+    }
+
+    /// Whether the connection is of no use any more: what was asked last may have been done or not.
+    pub(crate) fn is_lost(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            #[cfg(feature = "mysql")]
+            Self::Mysql(connection) => connection.health() != mysql::Health::Sound,
+        }
+    }
+
+    /// Whether other writers commit at the same time, and may get in the way.
+    pub(crate) fn is_shared(&self) -> bool {
+        !matches!(self, Self::Sqlite(_))
+    }
+
+    /// Whether it is lost because the database does not answer: another one would wait as long.
+    pub(crate) fn is_silent(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            #[cfg(feature = "mysql")]
+            Self::Mysql(connection) => connection.health() == mysql::Health::Silent,
+        }
+    }
+
+    /// An expression for the bytes of a column as they lie there, whatever type they have.
+    pub(crate) fn raw(&self, column: &str) -> String {
+        match self {
+            Self::Sqlite(_) => format!("CAST({column} AS BLOB)"),
+            // Its columns hold what their types say.
+            #[cfg(feature = "mysql")]
+            Self::Mysql(_) => column.into(),
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! MySQL and MariaDB: a driver in Rust, driven by a runtime of its own, and given up when it does not answer.
+
+use std::pin::Pin;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use diesel::connection::{CacheSize, Instrumentation};
+use diesel::mysql::Mysql;
+use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
+use diesel::result::{ConnectionResult, DatabaseErrorKind, Error, QueryResult};
+use diesel::{QueryableByName, RunQueryDsl, sql_query};
+use diesel_async::async_connection_wrapper::{AsyncConnectionWrapper, BlockOn};
+use diesel_async::{
+    AnsiTransactionManager, AsyncConnection, AsyncConnectionCore, AsyncMysqlConnection,
+    SimpleAsyncConnection, TransactionManager,
+};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
+use tokio::runtime::{Builder, Runtime};
+
+pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/mysql");
+
+/// How long the database has for an answer: a server that hangs would keep its caller for ever.
+pub(super) const PATIENCE: Duration = Duration::from_secs(4);
+/// ... where it changes its schema.
+pub(super) const LONG: Duration = Duration::from_hours(6);
+
+/// A connection that was used so lately is there still.
+pub(super) const TRUSTED: Duration = Duration::from_secs(1);
+
+/// Settings of each session. Only what both servers know.
+const SETUP: &[&str] = &[
+    "SET time_zone = '+00:00'",
+    "SET NAMES utf8mb4",
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')",
+];
+
+/// A connection with a patience.
+pub(crate) type Connection = AsyncConnectionWrapper<Timed, Driver>;
+
+/// Where a database is, and how it is spoken to.
+#[derive(Clone)]
+pub(super) struct Place(OptsBuilder);
+
+impl std::fmt::Debug for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.shown())
+    }
+}
+
+impl Place {
+    /// `mysql://USER[:PW]@HOST[:PORT]/DB[?tls=verify&ca=FILE]`.
+    pub(super) fn parse(url: &str) -> crate::Result<Self> {
+        let shown = url.split('@').next_back().unwrap_or_default();
+        let wrong = |reason: &str| crate::Error::Open { url: shown.into(), reason: reason.into() };
+        let (address, query) = url.split_once('?').unwrap_or((url, ""));
+        let opts = Opts::from_url(address).map_err(|error| wrong(&error.to_string()))?;
+        if opts.db_name().is_none_or(str::is_empty) {
+            return Err(wrong("the URL names no database: mysql://USER[:PW]@HOST[:PORT]/DB"));
+        }
+        let (mut tls, mut ca) = (None, None);
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            match pair.split_once('=') {
+                Some(("tls", "verify")) => tls = Some(true),
+                Some(("tls", "off")) => tls = Some(false),
+                Some(("ca", file)) => ca = Some(std::path::PathBuf::from(file)),
+                _ => return Err(wrong("its options are `tls=verify`, `tls=off` and `ca=FILE`")),
+            }
+        }
+        if ca.is_some() && tls != Some(true) {
+            return Err(wrong("`ca` goes with `tls=verify`"));
+        }
+        if tls.is_none() && !is_own(opts.ip_or_hostname()) {
+            let reason = "passwords and records would cross the network in clear: add `?tls=verify` (with \
+                          `&ca=FILE` for a CA of one's own), or `?tls=off` where nobody listens";
+            return Err(wrong(reason));
+        }
+        let ssl = tls.unwrap_or(false).then(|| {
+            let own = ca.is_some();
+            let roots = ca.into_iter().map(Into::into).collect();
+            SslOpts::default().with_root_certs(roots).with_disable_built_in_roots(own)
+        });
+        let builder = OptsBuilder::from_opts(opts)
+            .ssl_opts(ssl)
+            .prefer_socket(false)
+            .client_found_rows(true)
+            .stmt_cache_size(0)
+            .tcp_keepalive(Some(10_000_u32))
+            .setup(SETUP.to_vec());
+        Ok(Self(builder))
+    }
+
+    /// Its address, without a password.
+    pub(super) fn shown(&self) -> String {
+        let opts: Opts = self.0.clone().into();
+        let user = opts.user().unwrap_or_default();
+        let database = opts.db_name().unwrap_or_default();
+        format!("mysql://{user}@{}:{}/{database}", opts.ip_or_hostname(), opts.tcp_port())
+    }
+
+    /// Connects; else why not.
+    pub(super) fn connect(&self, patience: Duration) -> Result<Connection, String> {
+        let runtime = runtime()?;
+        let opts: Opts = self.0.clone().into();
+        let database = opts.db_name().unwrap_or_default().to_owned();
+        let opened = runtime.block_on(async {
+            let open = async {
+                let connection = Conn::new(opts).await.map_err(|error| match error {
+                    mysql_async::Error::Server(error) if error.code == 1049 => format!(
+                        "there is no database `{database}`: CREATE DATABASE {database} CHARACTER SET utf8mb4"
+                    ),
+                    error => error.to_string(),
+                })?;
+                AsyncMysqlConnection::try_from(connection).await.map_err(|error| error.to_string())
+            };
+            let answer = tokio::time::timeout(PATIENCE, open).await;
+            answer.unwrap_or_else(|_| Err(no_answer(PATIENCE)))
+        });
+        Ok(Timed::new(opened?, patience).into())
+    }
+
+    /// Makes what is missing of the schema. Each migration can be run again where one ended midway, and two
+    /// services may do so at once: whoever is second waits.
+    pub(super) fn migrate(&self, db: &mut Connection) -> Result<(), String> {
+        let text = |error: Error| error.to_string();
+        let lock = format!("SELECT GET_LOCK(CONCAT(DATABASE(), '.secmon'), {})", LONG.as_secs());
+        sql_query(lock).execute(db).map_err(text)?;
+        let done = db.run_pending_migrations(MIGRATIONS).map(drop);
+        let unlock = "SELECT RELEASE_LOCK(CONCAT(DATABASE(), '.secmon'))";
+        sql_query(unlock).execute(db).map_err(text)?;
+        done.map_err(|error| {
+            format!(
+                "its schema cannot be brought up to date: {error}; the account needs the rights to make tables, \
+                 triggers and procedures, or somebody who has them opens the store once"
+            )
+        })
+    }
+}
+
+/// Whether a host is this machine.
+fn is_own(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    count: i64,
+}
+
+#[derive(QueryableByName)]
+struct Applied {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    version: String,
+}
+
+/// The migrations that were applied, told without the right to make a table of them.
+pub(super) fn applied(db: &mut Connection) -> QueryResult<Vec<String>> {
+    let tables = "SELECT COUNT(*) AS count FROM information_schema.tables WHERE table_schema = DATABASE() \
+                  AND table_name = '__diesel_schema_migrations'";
+    let tables: Count = sql_query(tables).get_result(db)?;
+    if tables.count == 0 {
+        return Ok(Vec::new());
+    }
+    let versions: Vec<Applied> =
+        sql_query("SELECT version FROM __diesel_schema_migrations").load(db)?;
+    Ok(versions.into_iter().map(|row| row.version).collect())
+}
+
+/// The runtime of all connections: whoever waits for an answer drives it.
+fn runtime() -> Result<&'static Runtime, String> {
+    static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
+    let made = RUNTIME.get_or_init(|| {
+        Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())
+    });
+    made.as_ref().map_err(Clone::clone)
+}
+
+/// Waits for answers on the runtime of all connections.
+#[derive(Debug)]
+pub(crate) struct Driver;
+
+impl BlockOn for Driver {
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        match runtime() {
+            Ok(runtime) => runtime.block_on(future),
+            // No connection was made without it.
+            Err(_) => unreachable!("a connection without a runtime"),
+        }
+    }
+
+    fn get_runtime() -> Self {
+        Self
+    }
+}
+
+/// A connection that is given up when an answer does not come in time, or it breaks.
+pub(crate) struct Timed {
+    inner: AsyncMysqlConnection,
+    patience: Duration,
+    state: State,
+}
+
+/// What is known of a connection.
+struct State {
+    health: Health,
+    used_at: Instant,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Health {
+    Sound,
+    /// It broke.
+    Broken,
+    /// No answer came in time.
+    Silent,
+}
+
+impl Timed {
+    fn new(inner: AsyncMysqlConnection, patience: Duration) -> Self {
+        let state = State { health: Health::Sound, used_at: Instant::now() };
+        Self { inner, patience, state }
+    }
+
+    pub(super) fn health(&self) -> Health {
+        self.state.health
+    }
+
+    /// How long nothing was asked.
+    pub(super) fn idle(&self) -> Duration {
+        self.state.used_at.elapsed()
+    }
+}
+
+fn no_answer(patience: Duration) -> String {
+    format!("the database did not answer in {} s", patience.as_secs())
+}
+
+fn failed<T>(reason: String) -> QueryResult<T> {
+    Err(Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new(reason)))
+}
+
+/// Waits for an answer; notes when the connection is of no use behind it.
+async fn within<T>(
+    patience: Duration,
+    state: &mut State,
+    answer: impl Future<Output = QueryResult<T>>,
+) -> QueryResult<T> {
+    if state.health != Health::Sound {
+        return failed(LOST.into());
+    }
+    let Ok(answer) = tokio::time::timeout(patience, answer).await else {
+        state.health = Health::Silent;
+        return failed(no_answer(patience));
+    };
+    state.used_at = Instant::now();
+    if let Err(Error::DatabaseError(_, told)) = &answer
+        && ENDS.iter().any(|words| told.message().starts_with(words))
+    {
+        state.health = Health::Broken;
+    }
+    answer
+}
+
+const LOST: &str = "the connection to the database is lost";
+/// The driver's words for its own errors and those of the network, and the server's farewells.
+const ENDS: &[&str] =
+    &["Input/output error", "Driver error", "Server shutdown", "Connection was killed"];
+
+impl SimpleAsyncConnection for Timed {
+    async fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
+        within(self.patience, &mut self.state, self.inner.batch_execute(query)).await
+    }
+}
+
+type Answer<'a, T> = Pin<Box<dyn Future<Output = QueryResult<T>> + Send + 'a>>;
+
+impl AsyncConnectionCore for Timed {
+    type ExecuteFuture<'conn, 'query> = Answer<'conn, usize>;
+    type LoadFuture<'conn, 'query> = Answer<'conn, Self::Stream<'conn, 'query>>;
+    type Stream<'conn, 'query> =
+        <AsyncMysqlConnection as AsyncConnectionCore>::Stream<'conn, 'query>;
+    type Row<'conn, 'query> = <AsyncMysqlConnection as AsyncConnectionCore>::Row<'conn, 'query>;
+    type Backend = Mysql;
+
+    fn load<'conn, 'query, T>(&'conn mut self, source: T) -> Self::LoadFuture<'conn, 'query>
+    where
+        T: AsQuery + 'query,
+        T::Query: QueryFragment<Mysql> + QueryId + 'query,
+    {
+        let Self { inner, patience, state } = self;
+        Box::pin(within(*patience, state, inner.load(source)))
+    }
+
+    fn execute_returning_count<'conn, 'query, T>(
+        &'conn mut self,
+        source: T,
+    ) -> Self::ExecuteFuture<'conn, 'query>
+    where
+        T: QueryFragment<Mysql> + QueryId + 'query,
+    {
+        let Self { inner, patience, state } = self;
+        Box::pin(within(*patience, state, inner.execute_returning_count(source)))
+    }
+}
+
+impl AsyncConnection for Timed {
+    type TransactionManager = AnsiTransactionManager;
+
+    async fn establish(url: &str) -> ConnectionResult<Self> {
+        let inner = AsyncMysqlConnection::establish(url).await?;
+        Ok(Self::new(inner, PATIENCE))
+    }
+
+    fn transaction_state(
+        &mut self,
+    ) -> &mut <AnsiTransactionManager as TransactionManager<Self>>::TransactionStateData {
+        self.inner.transaction_state()
+    }
+
+    fn instrumentation(&mut self) -> &mut dyn Instrumentation {
+        self.inner.instrumentation()
+    }
+
+    fn set_instrumentation(&mut self, instrumentation: impl Instrumentation) {
+        self.inner.set_instrumentation(instrumentation);
+    }
+
+    fn set_prepared_statement_cache_size(&mut self, size: CacheSize) {
+        self.inner.set_prepared_statement_cache_size(size);
+    }
+}

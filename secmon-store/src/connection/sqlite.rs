@@ -1,0 +1,60 @@
+//! SQLite: a file, and the settings under which what is committed is durable.
+
+use std::path::Path;
+
+use diesel::Connection;
+use diesel::connection::SimpleConnection;
+use diesel::sqlite::SqliteConnection;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+
+/// Opens the file, made when it is absent and `create` says so; else why not.
+pub(super) fn connect(path: &Path, create: bool) -> Result<SqliteConnection, String> {
+    if !create && !path.exists() {
+        return Err("no such file".into());
+    }
+    let text = path.to_str().ok_or("the path is not UTF-8")?;
+    let mut connection = SqliteConnection::establish(text).map_err(|error| {
+        match error.to_string() {
+            // SQLite says no more; the usual reason is the folder.
+            reason if !parent(path).is_dir() => format!("{reason}: its folder does not exist"),
+            reason => reason,
+        }
+    })?;
+    connection
+        .batch_execute(
+            "PRAGMA busy_timeout = 5000;
+             PRAGMA journal_mode = WAL;
+             PRAGMA synchronous = FULL;
+             PRAGMA foreign_keys = ON;
+             PRAGMA secure_delete = ON;
+             PRAGMA temp_store = MEMORY;
+             PRAGMA cache_size = -16384;
+             PRAGMA wal_autocheckpoint = 4000;
+             PRAGMA journal_size_limit = 67108864;",
+        )
+        .map_err(|error| error.to_string())?;
+    Ok(connection)
+}
+
+/// The migrations that were applied.
+pub(super) fn applied(connection: &mut SqliteConnection) -> Result<Vec<String>, String> {
+    let applied = connection.applied_migrations().map_err(|error| error.to_string())?;
+    Ok(applied.iter().map(ToString::to_string).collect())
+}
+
+/// Two processes may open a new store at once: the first to get the lock makes the tables.
+pub(super) fn migrate(connection: &mut SqliteConnection) -> Result<(), String> {
+    connection
+        .exclusive_transaction(|connection| connection.run_pending_migrations(MIGRATIONS).map(drop))
+        .map_err(|error: Box<dyn std::error::Error + Send + Sync>| error.to_string())
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => Path::new("/"),
+    }
+}
