@@ -208,7 +208,7 @@ fn gone_is_gone_and_proofs_of_the_rest_stay(folder: &TempDir, store: &Store, mid
     let vkey = [stream.stream_vkey.parse().unwrap()];
     for seq in [end + 4_000, end + 4_777, last.size - 1] {
         let proof = store.proof("web-1", seq).unwrap();
-        proof.check(&store.record("web-1", seq).unwrap().body, &vkey).unwrap();
+        proof.check(&store.record(&stream.id(), seq).unwrap().body, &vkey).unwrap();
     }
     let hashes = store.consistency("web-1", middle.size, last.size).unwrap();
     assert!(consistency_holds((middle.size, &middle.root), (last.size, &last.root), &hashes));

@@ -242,8 +242,15 @@ fn a_stream_that_was_closed_is_not_continued() {
     let there = Store::open_with(&url(&folder), Some(&elsewhere), false).unwrap();
     let mut second = writer(&there, 1);
     assert_ne!(second.stream(), first.stream());
+    let stored = first.write(lines(1), noon(2));
+    if stores::mysql().is_some() {
+        // Each machine goes on with its own.
+        stored.unwrap();
+        first.close(noon(3)).unwrap();
+        return sound(&store);
+    }
     assert_eq!(second.take_warnings().len(), 1);
-    let error = first.write(lines(1), noon(2)).unwrap_err();
+    let error = stored.unwrap_err();
     assert!(matches!(error, Error::Conflict { .. }), "{error}");
 }
 
@@ -334,11 +341,14 @@ fn a_key_file_that_is_gone_begins_a_new_stream() {
     let mut new = writer(&store, 2);
     assert_ne!(new.stream(), stream);
     assert!(new.take_begun().is_some());
-    assert!(new.take_warnings()[0].contains("gone"));
+    // In a database that many services share it may lie on another machine.
+    let shared = stores::mysql().is_some();
+    assert_eq!(new.take_warnings().iter().any(|said| said.contains("gone")), !shared);
     new.write(lines(1), noon(3)).unwrap();
     new.close(noon(4)).unwrap();
     sound(&store);
-    assert_eq!(store.streams().unwrap().iter().filter(|row| !row.closed).count(), 1);
+    let open = store.streams().unwrap().iter().filter(|row| !row.closed).count();
+    assert_eq!(open, if shared { 2 } else { 1 });
 }
 
 #[test]

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 
 use crate::clock::now;
 use crate::config::Config;
+use crate::host::host_name;
 use crate::metrics::Metrics;
 use crate::queue::{Opening, Queue};
 use crate::setup::Setup;
@@ -74,7 +75,11 @@ impl Rules {
 
 impl App {
     /// Opens the store and its writer.
-    pub fn open(config: Config) -> Result<Self, OpenError> {
+    pub fn open(mut config: Config) -> Result<Self, OpenError> {
+        if config.label.is_empty() {
+            let is_file = config.store.starts_with("sqlite:");
+            config.label = if is_file { "main".into() } else { host_name() };
+        }
         let ruleset = config.ruleset().map_err(OpenError::Config)?;
         let keys = config.keys.as_deref();
         let store = Store::open_with(&config.store, keys.map(Path::new), true)?;

@@ -27,7 +27,8 @@ pub struct Config {
     pub keys: Option<PathBuf>,
     /// The first part of the names of new streams. Default the host's name. `SECMON_CLUSTER`.
     pub cluster: String,
-    /// Under which the service opens its writer. Default `main`. `SECMON_LABEL`.
+    /// Under which the service opens its writer. Default `main`; in a database, which services of several machines
+    /// may share, the host's name. `SECMON_LABEL`.
     pub label: String,
     /// The zone of stamps that name none: an IANA name or an offset. Default `UTC`, and for followed
     /// files of the own host the system's zone. `SECMON_TIMEZONE`.
@@ -202,7 +203,7 @@ impl Default for Config {
             store: "sqlite://secmon.db".into(),
             keys: None,
             cluster: host_name(),
-            label: "main".into(),
+            label: String::new(),
             timezone: None,
             builtin: true,
             rules: BTreeMap::new(),

@@ -17,7 +17,7 @@ use crate::metrics::Metrics;
 /// Bytes of events that may wait, in KiB: whoever comes later is kept waiting at his socket.
 const MOST_KIB: u32 = 64 << 10;
 /// How long a caller is kept waiting before he is told to come again.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(4);
 /// The bounds of one commit.
 const MOST_EVENTS: usize = 1_000;
 const MOST_BYTES: usize = 4 << 20;
@@ -106,7 +106,11 @@ impl Queue {
         }
         let mut receipts = Vec::with_capacity(answers.len());
         for answer in answers {
-            receipts.push(answer.await.map_err(|_| busy("the writer has stopped"))??);
+            // What waits no longer is not begun; what was begun may still be stored.
+            let Ok(answer) = tokio::time::timeout(PATIENCE, answer).await else {
+                return Err(busy("the store does not answer"));
+            };
+            receipts.push(answer.map_err(|_| busy("the writer has stopped"))??);
         }
         Ok(receipts)
     }
@@ -177,6 +181,14 @@ impl Queue {
     }
 }
 
+/// The next job, if one waits, or what else does.
+fn take(jobs: &mpsc::Receiver<Task>) -> (Option<Job>, Option<Task>) {
+    match jobs.try_recv() {
+        Ok(Task::Store(job)) => (Some(job), None),
+        other => (None, other.ok()),
+    }
+}
+
 /// What the writer's thread does.
 struct Loop {
     writer: Option<Writer>,
@@ -236,6 +248,12 @@ impl Loop {
         let mut next = Some(first);
         let mut left = None;
         while let Some(job) = next {
+            if job.answer.is_closed() {
+                // Nobody waits for it any more: it was not acknowledged, and comes again.
+                self.metrics.queue_depth.dec();
+                (next, left) = take(jobs);
+                continue;
+            }
             let (more_events, more_bytes) = (job.request.events.len(), job.request.bytes());
             let full = events + more_events > MOST_EVENTS || bytes + more_bytes > MOST_BYTES;
             if full && !requests.is_empty() {
@@ -248,13 +266,10 @@ impl Loop {
             requests.push(job.request);
             answers.push(job.answer);
             permits.push(job.permit);
-            next = match jobs.try_recv() {
-                Ok(Task::Store(job)) => Some(job),
-                other => {
-                    left = other.ok();
-                    None
-                }
-            };
+            (next, left) = take(jobs);
+        }
+        if requests.is_empty() {
+            return left;
         }
         match self.write(requests) {
             Ok(receipts) => {

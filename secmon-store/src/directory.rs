@@ -98,7 +98,8 @@ impl Writer {
             return Ok(None);
         }
         self.listed.seen_at = Some(now);
-        let Some(directory) = streams::open_of(&mut self.db, DIRECTORY)? else { return Ok(None) };
+        let directories = streams::open_of(&mut self.db, DIRECTORY)?;
+        let Some(directory) = directories.into_iter().next() else { return Ok(None) };
         let last = proofs::last_checkpoint(&mut self.db, directory.stream_no)?;
         let Some(last) = last else { return Ok(None) };
         let known = self.listed.sizes.insert(directory.stream_no, last.size());

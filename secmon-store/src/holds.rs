@@ -34,7 +34,7 @@ impl Writer {
             until.map_or(Retention::NEVER, |day| day.signed_duration_since(epoch).num_days());
         let seqs: BTreeSet<u64> = seqs.iter().copied().collect();
         for seq in &seqs {
-            if !self.is_there(*seq)? {
+            if !self.is_there(*seq, now)? {
                 let what = format!("an event to hold at record {seq} of `{}`", self.stream.origin);
                 return Err(Error::NotFound { what });
             }
@@ -71,7 +71,7 @@ impl Writer {
         }
         let mut seqs = Vec::new();
         for seq in incident.evidence {
-            if self.is_there(seq)? {
+            if self.is_there(seq, now)? {
                 seqs.push(seq);
             }
         }
@@ -79,12 +79,17 @@ impl Writer {
         Ok(seqs.len())
     }
 
-    fn is_there(&mut self, seq: u64) -> Result<bool> {
+    fn is_there(&mut self, seq: u64, now: DateTime<Utc>) -> Result<bool> {
         let at = records::stream_no.eq(self.stream.stream_no).and(records::seq.eq(signed(seq)));
-        let row = records::table.filter(at.and(records::category.eq("event"))).select(records::seq);
-        let found: Option<i64> = on!(&mut self.db, c => row.first(c).optional())?;
-        // What was announced to go can no longer be kept: somebody could take it away unseen.
-        Ok(found.is_some_and(|seq| !self.due.holds(seq)))
+        let row = records::table.filter(at.and(records::category.eq("event")));
+        let row = row.select((records::seq, records::expires));
+        let found: Option<(i64, i64)> = on!(&mut self.db, c => row.first(c).optional())?;
+        // What was announced to go can no longer be kept: somebody could take it away unseen. In partitions it may
+        // stay for days behind that.
+        let today = now.timestamp().div_euclid(86_400);
+        Ok(found.is_some_and(|(seq, expires)| {
+            !self.due.holds(seq) && (!self.db.is_shared() || expires >= today)
+        }))
     }
 }
 

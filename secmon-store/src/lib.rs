@@ -41,6 +41,8 @@ mod incidents;
 mod inputs;
 mod keys;
 mod opening;
+#[cfg(feature = "mysql")]
+mod partitions;
 mod proofs;
 mod prune;
 mod query;

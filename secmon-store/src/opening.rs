@@ -31,11 +31,11 @@ impl Writer {
         let mut db = store.0.location.connect(false)?;
         let mut warnings = Vec::new();
         let mut reason = "it was closed before".to_owned();
-        if let Some(stream) = streams::open_of(&mut db, label)? {
+        if let Some(stream) = Self::resumable(store, &mut db, label)? {
             let keys = KeyPlace::lock(&store.0.keys, &stream.id())?;
             let keys = keys.ok_or_else(|| Error::Locked { label: label.into() })?;
             // Read again under the lock: another process may have just left.
-            let stream = streams::open_of(&mut db, label)?.unwrap_or(stream);
+            let stream = Self::resumable(store, &mut db, label)?.unwrap_or(stream);
             match Self::sealer(&mut db, &stream, &keys)? {
                 Ok(sealer) => {
                     let mut monitor = Monitor::new(ruleset, sealer);
@@ -65,6 +65,15 @@ impl Writer {
         writer.warnings = warnings;
         writer.announce_restores(label, &reason, now)?;
         Ok(writer)
+    }
+
+    /// The stream of a label with which this machine may go on: the last whose key file is here. In a file of its
+    /// own also one whose key file is gone, which is then closed; in a database it may be that of another machine.
+    fn resumable(store: &Store, db: &mut Db, label: &str) -> Result<Option<StreamRow>> {
+        let open = streams::open_of(db, label)?;
+        let held = open.iter().find(|stream| store.0.keys.join(stream.id()).exists());
+        let any = if db.is_shared() { None } else { open.first() };
+        Ok(held.or(any).cloned())
     }
 
     /// Says of every stream of the label that was closed, and of which nothing says so yet, where it ended.

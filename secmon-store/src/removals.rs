@@ -24,8 +24,14 @@ const MOST_BLOCKS: usize = 16;
 /// announced once more.
 #[derive(Debug, Default)]
 pub(crate) struct Due {
-    day: i64,
-    seqs: Vec<i64>,
+    pub(crate) day: i64,
+    pub(crate) seqs: Vec<i64>,
+    /// Where to look on for events of the same day.
+    pub(crate) next: i64,
+    /// When partitions were made ahead.
+    pub(crate) made_at: Option<DateTime<Utc>>,
+    /// The day before which all were announced, in partitions.
+    pub(crate) marked: i64,
 }
 
 impl Due {
@@ -76,6 +82,24 @@ impl Writer {
     /// Nothing goes if a column says another day than its body: [`Error::Tampered`].
     pub fn expire(&mut self, now: DateTime<Utc>) -> Result<u64> {
         self.flush()?;
+        #[cfg(feature = "mysql")]
+        if self.db.is_shared() {
+            return self.expire_partition(now);
+        }
+        self.expire_before(now.timestamp().div_euclid(86_400), true, now)
+    }
+
+    /// Lets events go whose day is before this one, or says that they may; how many those were.
+    pub(crate) fn expire_before(
+        &mut self,
+        day: i64,
+        deletes: bool,
+        now: DateTime<Utc>,
+    ) -> Result<u64> {
+        if self.due.day != day {
+            let Due { made_at, marked, .. } = self.due;
+            self.due = Due { day, made_at, marked, ..Due::default() };
+        }
         if self.due.seqs.is_empty() {
             self.announce_due(now)?;
         }
@@ -84,9 +108,12 @@ impl Writer {
         if seqs.is_empty() {
             return Ok(0);
         }
-        let (no, day) = (self.stream.stream_no, self.due.day);
+        let no = self.stream.stream_no;
         self.db.transaction(|db| {
             crate::prune::keep_macs(db, no, seqs)?;
+            if !deletes {
+                return Ok(());
+            }
             // The trigger lets nothing go whose day has not come.
             sealed::delete_records(db, no, seqs, day, 0)?;
             crate::erase::forget_records(db, no, seqs)
@@ -99,15 +126,20 @@ impl Writer {
 
     /// Seals and commits what is to go next.
     fn announce_due(&mut self, now: DateTime<Utc>) -> Result<()> {
-        let day = now.timestamp().div_euclid(86_400);
+        let day = self.due.day;
         let (no, covered) = (self.stream.stream_no, signed(self.checkpoint_size));
-        let query = records::table
-            .filter(records::stream_no.eq(no).and(records::seq.lt(covered)))
-            .filter(records::category.eq("event").and(records::expires.lt(day)))
-            .order(records::expires)
-            .limit(MOST_ANNOUNCED)
-            .select(records::seq);
-        let mut seqs: Vec<i64> = on!(&mut self.db, c => query.load(c))?;
+        let due = records::stream_no
+            .eq(no)
+            .and(records::seq.ge(self.due.next).and(records::seq.lt(covered)))
+            .and(records::category.eq("event").and(records::expires.lt(day)));
+        let query = records::table.filter(due).limit(MOST_ANNOUNCED).select(records::seq);
+        let mut seqs: Vec<i64> = match &mut self.db {
+            // By the index of what expires.
+            Db::Sqlite(c) => query.order(records::expires).load(&mut **c)?,
+            // By the key, in the partitions that are due.
+            #[cfg(feature = "mysql")]
+            Db::Mysql(c) => query.order(records::seq).load(&mut **c)?,
+        };
         if seqs.is_empty() {
             return Ok(());
         }
@@ -138,7 +170,10 @@ impl Writer {
         let announce = blocks.into_iter().map(announce).collect();
         self.run(Step { announce, checkpoint: When::Always, ..Step::default() }, now)?;
         hit("expire.announced");
-        self.due = Due { day, seqs };
+        if self.db.is_shared() {
+            self.due.next = seqs.first().map_or(0, |last| last + 1);
+        }
+        self.due.seqs = seqs;
         Ok(())
     }
 

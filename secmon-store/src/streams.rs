@@ -161,11 +161,11 @@ pub(crate) fn insert(db: &mut Db, row: &mut StreamRow) -> Result<()> {
     })
 }
 
-/// The stream that a label may resume.
-pub(crate) fn open_of(db: &mut Db, label: &str) -> Result<Option<StreamRow>> {
+/// The streams of a label that are not closed, the last that began first.
+pub(crate) fn open_of(db: &mut Db, label: &str) -> Result<Vec<StreamRow>> {
     let open = streams::label.eq(label).and(streams::closed.eq(false));
     let query = streams::table.filter(open).order(streams::stream_no.desc());
-    Ok(on!(db, c => query.select(StreamRow::as_select()).first(c).optional())?)
+    Ok(on!(db, c => query.select(StreamRow::as_select()).load(c))?)
 }
 
 /// Closes a stream for ever.

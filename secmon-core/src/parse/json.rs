@@ -15,6 +15,8 @@ pub(super) const FORMAT: Format = Format {
 
 /// Deeper nesting is refused, as most JSON readers do.
 const MOST_DEPTH: usize = 128;
+/// Bytes of a field's name, with the names of the objects around it: databases index no longer ones.
+pub(super) const MOST_NAME: usize = 1_000;
 /// More fields than this do not fit the body of a record.
 const MOST_FIELDS: usize = 16_384;
 
@@ -85,6 +87,9 @@ impl Reader<'_> {
                 self.path.push('.');
             }
             self.path.push_str(&key);
+            if self.path.len() > MOST_NAME {
+                return Err(self.error("the name of a field is longer than 1,000 bytes"));
+            }
             self.blank();
             if self.peek() == Some(b'{') {
                 self.object(depth + 1, out)?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secmon_core::parse::{Context, LineFormat};
-use secmon_store::{Position, Request, Store};
+use secmon_store::{Position, Request, RequestKey, Store};
 use sha2::{Digest as _, Sha256};
 
 use crate::app::App;
@@ -45,14 +45,14 @@ async fn follow(app: App, path: PathBuf) {
         let zone = app.0.config.timezone.unwrap_or_else(system_zone);
         let (store, from, cx) =
             (app.0.store.clone(), path.clone(), Context { zone, ..app.context() });
-        let ruleset = app.ruleset();
+        let (ruleset, label) = (app.ruleset(), app.0.config.label.clone());
         let read = tokio::task::spawn_blocking(move || -> Result<Request, String> {
-            let chunk = read(&store, &from)?;
+            let chunk = read(&store, &label, &from)?;
             let prepare = |line: &Vec<u8>| {
                 Line::Whole(line).prepare(&ruleset, LineFormat::Detect, &context(&from, cx))
             };
             let events = chunk.lines.iter().map(prepare).collect();
-            Ok(Request { events, key: None, positions: chunk.position.into_iter().collect() })
+            Ok(Request { events, key: chunk.key, positions: chunk.position.into_iter().collect() })
         });
         let request = match read.await {
             Ok(Ok(request)) => request,
@@ -73,7 +73,8 @@ async fn follow(app: App, path: PathBuf) {
         }
         match app.0.queue.store(request).await {
             Ok(_) => app.0.metrics.ingested("file", events - bad, bad),
-            // The position was not stored either: the same lines are read again.
+            // The position was not stored either, or not yet: the same lines are read again, and their key tells
+            // if they are there by then.
             Err(error) => {
                 tracing::warn!(%error, "lines of `{}` wait: {error}", path.display());
                 tokio::time::sleep(PAUSE).await;
@@ -92,14 +93,18 @@ fn context(path: &Path, live: Context) -> Context {
 struct Chunk {
     lines: Vec<Vec<u8>>,
     position: Option<Position>,
+    /// Of the file and the place where the lines begin: how many they are may differ at the next look.
+    key: Option<RequestKey>,
 }
 
 /// The next whole lines behind the stored position.
-fn read(store: &Store, path: &Path) -> Result<Chunk, String> {
+fn read(store: &Store, label: &str, path: &Path) -> Result<Chunk, String> {
     let failed = |error: std::io::Error| format!("cannot follow `{}`: {error}", path.display());
-    let name = path.display().to_string();
+    // Services of other machines, which share the store, follow files of the same path.
+    let name = format!("{label}:{}", path.display());
     let mut file = File::open(path).map_err(failed)?;
-    let size = file.metadata().map_err(failed)?.len();
+    let facts = file.metadata().map_err(failed)?;
+    let size = facts.len();
     let known = store.position(&name).map_err(|error| error.to_string())?;
     let mut position = known.unwrap_or(Position {
         name,
@@ -115,8 +120,9 @@ fn read(store: &Store, path: &Path) -> Result<Chunk, String> {
         position.position = 0;
     }
     if size == position.position {
-        return Ok(Chunk { lines: Vec::new(), position: None });
+        return Ok(Chunk { lines: Vec::new(), position: None, key: None });
     }
+    let begin = position.position;
     file.seek(SeekFrom::Start(position.position)).map_err(failed)?;
     let mut reader = BufReader::with_capacity(1 << 20, &file);
     let mut lines = Vec::new();
@@ -134,10 +140,26 @@ fn read(store: &Store, path: &Path) -> Result<Chunk, String> {
         }
         lines.push(line);
     }
+    let key = lines.first().map(|first| {
+        let place = format!("{}:{begin}:{}", inode(&facts), String::from_utf8_lossy(first));
+        RequestKey::new("follow", &format!("{}:{place}", position.name), b"")
+    });
     position.lines += lines.len() as u64;
     position.head = position.position.min(HEAD);
     position.fingerprint = fingerprint(&mut file, position.head).map_err(failed)?;
-    Ok(Chunk { lines, position: Some(position) })
+    Ok(Chunk { lines, position: Some(position), key })
+}
+
+/// What tells a file from another that took its name.
+#[cfg(unix)]
+fn inode(facts: &std::fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(facts)
+}
+
+/// What tells a file from another that took its name.
+#[cfg(not(unix))]
+fn inode(_: &std::fs::Metadata) -> u64 {
+    0
 }
 
 /// SHA-256 of the first bytes.

@@ -13,6 +13,9 @@ use diesel::sqlite::SqliteConnection;
 
 use crate::{Error, Result};
 
+#[cfg(feature = "mysql")]
+pub(crate) use self::mysql::Connection;
+
 /// A connection to one of the databases.
 pub(crate) enum Db {
     Sqlite(Box<SqliteConnection>),
@@ -119,6 +122,18 @@ impl Location {
         })
     }
 
+    /// Opens a connection on which a statement may take long, as one that changes a table does.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn connect_patiently(&self) -> Result<Db> {
+        match &self.place {
+            Place::Sqlite(_) => self.reconnect(),
+            Place::Mysql(place) => {
+                let connection = place.connect(mysql::LONG);
+                Ok(Db::Mysql(Box::new(connection.map_err(|reason| Error::Busy { reason })?)))
+            }
+        }
+    }
+
     /// Opens a connection anew that was lost, perhaps while nothing was asked of it.
     pub(crate) fn revive(&self, db: &mut Db) -> Result<()> {
         let is_old = match db {
@@ -126,7 +141,14 @@ impl Location {
             #[cfg(feature = "mysql")]
             Db::Mysql(connection) => connection.idle() > mysql::TRUSTED,
         };
-        if db.is_lost() || (is_old && db.ping().is_err()) {
+        if is_old && !db.is_lost() {
+            match db.ping() {
+                // Another connection would wait as long.
+                Err(error) if db.is_silent() => return Err(error),
+                _ => {}
+            }
+        }
+        if db.is_lost() {
             *db = self.reconnect()?;
         }
         Ok(())

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Datelike as _, Timelike as _, Utc};
 use memchr::memchr2;
 
+use super::super::json::MOST_NAME;
 use super::{
     Flat, IS_SPECIAL, MOST_DEPTH, MOST_FIELDS, Part, Raw, SPECIAL, is_set, set, small_hash,
 };
@@ -64,6 +65,9 @@ impl Reader<'_> {
     /// Keeps a field; none if an event would say something else than what stands here.
     fn push(&mut self, name: Part, value: Raw) -> Option<()> {
         let text = self.flat.text(self.line, name);
+        if text.len() > MOST_NAME {
+            return None;
+        }
         let hash = small_hash(text);
         let special = is_set(&IS_SPECIAL, hash)
             .then(|| ecs_name(text).or_else(|| SPECIAL.iter().find(|name| **name == text).copied()))

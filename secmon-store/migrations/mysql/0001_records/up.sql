@@ -89,10 +89,13 @@ CREATE TABLE IF NOT EXISTS removals (
     PRIMARY KEY (stream_no, block, seq)
 ) ENGINE = InnoDB;
 
--- The day before which all events of a stream were announced to go.
+-- The day before which all events of a stream were announced to go, the last of them, and the day up to which their
+-- personal values have gone too.
 CREATE TABLE IF NOT EXISTS expirations (
     stream_no BIGINT NOT NULL PRIMARY KEY,
-    day       BIGINT NOT NULL
+    day       BIGINT NOT NULL,
+    last_seq  BIGINT NOT NULL,
+    forgotten BIGINT NOT NULL
 ) ENGINE = InnoDB;
 
 -- Proofs of the records that stayed below a prefix that was pruned.
@@ -230,7 +233,7 @@ CREATE TABLE IF NOT EXISTS incidents (
 CREATE TABLE IF NOT EXISTS outbox (
     no       BIGINT        NOT NULL PRIMARY KEY AUTO_INCREMENT,
     incident VARBINARY(32) NOT NULL,
-    kind     VARBINARY(16) NOT NULL,
+    kind     VARBINARY(64) NOT NULL,
     at       BIGINT        NOT NULL
 ) ENGINE = InnoDB;
 
@@ -435,18 +438,23 @@ BEGIN
     SET @secmon_pruning = NULL;
 END;
 
--- Makes partitions of `width` days up to the one that holds `the_last`, from the one that holds `the_first` on.
+-- Keeps partitions ahead: wide ones up to the day `the_far`, parted into those of `width` days where most records go,
+-- up to the day `the_near`. What is parted holds only what is kept for long.
 DROP PROCEDURE IF EXISTS secmon_make_partitions;
-CREATE PROCEDURE secmon_make_partitions(IN the_first BIGINT, IN the_last BIGINT, IN width BIGINT)
+CREATE PROCEDURE secmon_make_partitions(IN the_first BIGINT, IN the_near BIGINT, IN the_far BIGINT, IN width BIGINT)
 MODIFIES SQL DATA SQL SECURITY DEFINER
 BEGIN
-    DECLARE bound BIGINT;
+    DECLARE bound, below BIGINT;
+    DECLARE wide BIGINT DEFAULT GREATEST(13 * width, 91 DIV width * width);
     DECLARE list LONGTEXT DEFAULT '';
     SELECT MAX(CAST(SUBSTRING(partition_name, 2) AS SIGNED)) INTO bound FROM information_schema.partitions
         WHERE table_schema = DATABASE() AND table_name = 'records' AND partition_name LIKE 'd%';
-    SET bound = COALESCE(bound, the_first DIV width * width);
-    WHILE bound <= the_last AND bound + width < 2932896 DO
-        SET bound = bound + width;
+    IF bound IS NULL THEN
+        SET bound = the_first DIV width * width;
+        SET list = CONCAT('PARTITION d', bound, ' VALUES LESS THAN (', bound, '), ');
+    END IF;
+    WHILE bound <= the_far AND bound + wide < 2932896 DO
+        SET bound = bound + wide;
         SET list = CONCAT(list, 'PARTITION d', bound, ' VALUES LESS THAN (', bound, '), ');
     END WHILE;
     IF list <> '' THEN
@@ -456,6 +464,26 @@ BEGIN
         EXECUTE secmon_statement;
         DEALLOCATE PREPARE secmon_statement;
     END IF;
+    parting: LOOP
+        SET bound = NULL;
+        SELECT b, a INTO bound, below FROM (
+            SELECT CAST(SUBSTRING(partition_name, 2) AS SIGNED) AS b,
+                   LAG(CAST(SUBSTRING(partition_name, 2) AS SIGNED)) OVER (ORDER BY partition_ordinal_position) AS a
+            FROM information_schema.partitions
+            WHERE table_schema = DATABASE() AND table_name = 'records' AND partition_name LIKE 'd%') AS bounds
+        WHERE b - a > width AND a <= the_near AND b > the_first ORDER BY b LIMIT 1;
+        IF bound IS NULL THEN LEAVE parting; END IF;
+        SET list = '', @secmon_bound = bound;
+        WHILE below + width < bound DO
+            SET below = below + width;
+            SET list = CONCAT(list, 'PARTITION d', below, ' VALUES LESS THAN (', below, '), ');
+        END WHILE;
+        SET @secmon_sql = CONCAT('ALTER TABLE records REORGANIZE PARTITION d', bound, ' INTO (', list,
+                                 'PARTITION d', bound, ' VALUES LESS THAN (', bound, '))');
+        PREPARE secmon_statement FROM @secmon_sql;
+        EXECUTE secmon_statement;
+        DEALLOCATE PREPARE secmon_statement;
+    END LOOP;
 END;
 
 -- Drops the partition that ends with `the_bound`, once every stream has announced that its events in it go.
