@@ -300,7 +300,10 @@ impl Store {
 /// Whether a value of a field would stand in a column of its own.
 fn column(name: &str, value: &str) -> bool {
     value.len() <= MOST_COPIED
-        && matches!(name, "host.name" | "source.ip" | "user.name" | "event.action" | "event.outcome")
+        && matches!(
+            name,
+            "host.name" | "source.ip" | "user.name" | "event.action" | "event.outcome"
+        )
 }
 
 fn chunk_of(

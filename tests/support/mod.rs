@@ -1,6 +1,9 @@
 //! A service of its own for each test, with one method an endpoint.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+#[path = "stores.rs"]
+pub mod stores;
+
 use std::net::SocketAddr;
 
 use reqwest::{Client, Method, Response, header};
@@ -31,9 +34,11 @@ impl Service {
     /// Starts one with further settings.
     pub async fn with(config: Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = format!("sqlite://{}/secmon.db", folder.path().display());
+        let is_usual = config.store == Config::default().store;
+        let store = if is_usual { stores::url(&folder) } else { config.store };
         let config = Config {
             store,
+            keys: Some(stores::keys(&folder)),
             cluster: "test".into(),
             probe: ProbeConfig { enabled: false, ..config.probe },
             follow: FollowConfig { auto: false, ..config.follow },

@@ -1,7 +1,9 @@
 //! MySQL and MariaDB: a driver in Rust, driven by a runtime of its own, and given up when it does not answer.
 
-use std::pin::Pin;
-use std::sync::OnceLock;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Wake};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use diesel::connection::{CacheSize, Instrumentation};
@@ -71,6 +73,9 @@ impl Place {
         if ca.is_some() && tls != Some(true) {
             return Err(wrong("`ca` goes with `tls=verify`"));
         }
+        if let Some(file) = ca.as_ref().filter(|file| !file.is_file()) {
+            return Err(wrong(&format!("there is no file `{}` of a CA", file.display())));
+        }
         if tls.is_none() && !is_own(opts.ip_or_hostname()) {
             let reason = "passwords and records would cross the network in clear: add `?tls=verify` (with \
                           `&ca=FILE` for a CA of one's own), or `?tls=off` where nobody listens";
@@ -101,10 +106,10 @@ impl Place {
 
     /// Connects; else why not.
     pub(super) fn connect(&self, patience: Duration) -> Result<Connection, String> {
-        let runtime = runtime()?;
+        runtime()?;
         let opts: Opts = self.0.clone().into();
         let database = opts.db_name().unwrap_or_default().to_owned();
-        let opened = runtime.block_on(async {
+        let opened = Driver.block_on(async {
             let open = async {
                 let connection = Conn::new(opts).await.map_err(|error| match error {
                     mysql_async::Error::Server(error) if error.code == 1049 => format!(
@@ -169,25 +174,43 @@ pub(super) fn applied(db: &mut Connection) -> QueryResult<Vec<String>> {
     Ok(versions.into_iter().map(|row| row.version).collect())
 }
 
-/// The runtime of all connections: whoever waits for an answer drives it.
+/// The runtime of all connections: one thread that reads and writes for those who wait.
 fn runtime() -> Result<&'static Runtime, String> {
     static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
     let made = RUNTIME.get_or_init(|| {
-        Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())
+        let mut builder = Builder::new_multi_thread();
+        let builder = builder.worker_threads(1).thread_name("mysql").enable_all();
+        builder.build().map_err(|error| error.to_string())
     });
     made.as_ref().map_err(Clone::clone)
 }
 
-/// Waits for answers on the runtime of all connections.
+/// Waits for answers, on whatever thread: also on one that drives another runtime, which must not be entered again.
 #[derive(Debug)]
 pub(crate) struct Driver;
 
+/// Wakes a thread that waits.
+struct Waiting(Thread);
+
+impl Wake for Waiting {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
 impl BlockOn for Driver {
     fn block_on<F: Future>(&self, future: F) -> F::Output {
-        match runtime() {
-            Ok(runtime) => runtime.block_on(future),
-            // No connection was made without it.
-            Err(_) => unreachable!("a connection without a runtime"),
+        // Timers and sockets belong to the runtime; no connection was made without it.
+        let _entered = runtime().ok().map(Runtime::enter);
+        let waker = Arc::new(Waiting(std::thread::current())).into();
+        let mut cx = Context::from_waker(&waker);
+        // Without a share of the turns of a task around it: waiting here gives none back.
+        let mut future = pin!(tokio::task::unconstrained(future));
+        loop {
+            match future.as_mut().poll(&mut cx) {
+                Poll::Ready(answer) => return answer,
+                Poll::Pending => std::thread::park(),
+            }
         }
     }
 

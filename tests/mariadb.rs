@@ -1,0 +1,272 @@
+//! What only a server can show: it dies under load, hangs, speaks TLS, parts records, and refuses an account that may
+//! do little what that may not do. Every test starts its own.
+
+#[path = "support/mariadb.rs"]
+mod mariadb;
+#[path = "support/mod.rs"]
+mod support;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use mariadb::Server;
+use secmon_core::Ruleset;
+use secmon_core::seal::Retention;
+use secmon_http::Config;
+use secmon_store::{Error, RecordQuery, Store, VerifyOptions};
+use support::Service;
+use support::stores::{folder, keys, noon};
+
+const DAY: i64 = 86_400;
+
+fn sound(store: &Store) {
+    for verdict in store.verify(&VerifyOptions::default()).unwrap() {
+        assert!(verdict.is_ok(), "{}: {:?}", verdict.origin, verdict.findings);
+    }
+}
+
+/// The messages of all events.
+fn messages(store: &Store) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut query = RecordQuery::default().limit(1_000);
+    loop {
+        let page = store.records(&query).unwrap();
+        all.extend(page.rows.iter().map(|row| row.event.message().to_owned()));
+        let Some(next) = page.next else { return all };
+        query = query.page(&next);
+    }
+}
+
+/// How often the server is killed.
+const KILLS: usize = 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_killed_again_and_again_loses_and_doubles_nothing() {
+    let mut server = Server::start(&["--innodb-buffer-pool-size=64M"]);
+    let config = Config { store: server.url("secmon"), ..Config::default() };
+    let service = Arc::new(Service::with(config).await);
+    let ends = Arc::new(AtomicBool::new(false));
+    let mut clients = tokio::task::JoinSet::new();
+    for client in 0..4 {
+        let (service, ends) = (Arc::clone(&service), Arc::clone(&ends));
+        clients.spawn(async move {
+            let (mut acknowledged, mut refused) = (Vec::new(), 0);
+            for request in 0.. {
+                if ends.load(Ordering::Relaxed) {
+                    break;
+                }
+                let name = format!("client {client} request {request}");
+                // Again under the same key until it is acknowledged, as clients do.
+                loop {
+                    let key = [("idempotency-key", name.as_str())];
+                    let answer = service.post_to("/api/v1/events", &key, name.clone()).await;
+                    match answer.status().as_u16() {
+                        201 => break,
+                        503 => {
+                            assert!(answer.headers().contains_key("retry-after"));
+                            refused += 1;
+                        }
+                        other => panic!("{other}: {}", answer.text().await.unwrap()),
+                    }
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                acknowledged.push((Instant::now(), name));
+            }
+            (acknowledged, refused)
+        });
+    }
+    let mut back = Vec::new();
+    for kill in 0..KILLS {
+        tokio::time::sleep(Duration::from_millis(400 + 37 * (kill as u64 % 7))).await;
+        tokio::task::block_in_place(|| {
+            server.kill();
+            server.up();
+        });
+        back.push(Instant::now());
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    ends.store(true, Ordering::Relaxed);
+    let (mut acknowledged, mut refused) = (Vec::new(), 0);
+    while let Some(client) = clients.join_next().await {
+        let (more, times) = client.unwrap();
+        acknowledged.extend(more);
+        refused += times;
+    }
+    assert!(refused > 0, "nobody was told to come again: the server was not killed under load");
+    let store = service.stop().await;
+    tokio::task::block_in_place(|| {
+        let stored = messages(&store);
+        let stored: Vec<&String> =
+            stored.iter().filter(|said| said.starts_with("client")).collect();
+        let distinct: BTreeSet<&String> = stored.iter().copied().collect();
+        assert_eq!(stored.len(), distinct.len(), "doubled");
+        for (_, name) in &acknowledged {
+            assert!(distinct.contains(name), "`{name}` was acknowledged and is lost");
+        }
+        sound(&store);
+    });
+    acknowledged.sort();
+    let recovery = back.iter().filter_map(|back| {
+        let next = acknowledged.iter().find(|(at, _)| at > back)?;
+        Some(next.0 - *back)
+    });
+    let mut recovery: Vec<Duration> = recovery.collect();
+    recovery.sort();
+    println!(
+        "{} acknowledged, {refused} refused; acknowledged again after {:?} (median), {:?} (longest)",
+        acknowledged.len(),
+        recovery[recovery.len() / 2],
+        recovery.last().unwrap()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_server_hangs_everybody_is_told_to_come_again() {
+    let server = Server::start(&[]);
+    let config = Config { store: server.url("secmon"), ..Config::default() };
+    let service = Service::with(config).await;
+    assert_eq!(service.post("before").await.status(), 201);
+    server.signal("-STOP");
+    let begun = Instant::now();
+    let (post, get) = tokio::join!(service.post("meanwhile"), service.get("/api/v1/records"));
+    println!("answered after {:?}", begun.elapsed());
+    for answer in [post, get] {
+        assert_eq!(answer.status(), 503);
+        assert!(answer.headers().contains_key("retry-after"));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    server.signal("-CONT");
+    let begun = Instant::now();
+    while service.post("after").await.status() != 201 {
+        assert!(begun.elapsed() < Duration::from_secs(30));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let store = service.stop().await;
+    tokio::task::block_in_place(|| {
+        let said = messages(&store);
+        for (message, most) in [("before", 1), ("after", 1), ("meanwhile", 0)] {
+            assert_eq!(said.iter().filter(|said| *said == message).count(), most, "{message}");
+        }
+        sound(&store);
+    });
+}
+
+#[test]
+fn records_go_with_their_partition_once_every_stream_has_said_so() {
+    let server = Server::start(&[]);
+    let folder = folder();
+    let store = Store::open_with(&server.url("secmon"), Some(&keys(&folder)), true).unwrap();
+    let rules = Ruleset::empty();
+    let retention = Retention { everyday: 90, high: 365, metrics: 90 };
+    let mut writers =
+        ["web-1", "web-2"].map(|label| store.writer(label, rules.clone(), noon(0)).unwrap());
+    for writer in &mut writers {
+        writer.set_retention(retention);
+        assert_eq!(writer.expire(noon(0)).unwrap(), 0);
+        let lines = (0..3_000).map(|line| format!("line {line}"));
+        writer.write(rules.prepare_lines(lines, noon(1)), noon(1)).unwrap();
+        writer.maintain(noon(3)).unwrap();
+    }
+    let events = || -> u64 {
+        let count = "SELECT count(*) FROM records WHERE category = 'event'";
+        server.run("secmon", count).unwrap().parse().unwrap()
+    };
+    let parts = "SELECT count(*) FROM information_schema.partitions WHERE table_schema = 'secmon' AND \
+                 table_name = 'records'";
+    let parts = || -> u64 { server.run("secmon", parts).unwrap().parse().unwrap() };
+    assert!((20..40).contains(&parts()), "{} partitions", parts());
+    assert_eq!(
+        server.run("secmon", "SELECT count(*) FROM records PARTITION (ahead)").unwrap(),
+        "0"
+    );
+    // Behind their day, and the week in which it lies.
+    let late = noon(98 * DAY);
+    let expire = |writer: &mut secmon_store::Writer, now| {
+        let mut announced = 0;
+        loop {
+            match writer.expire(now).unwrap() {
+                0 => return announced,
+                more => announced += more,
+            }
+        }
+    };
+    assert_eq!(expire(&mut writers[0], late), 3_000);
+    assert_eq!(events(), 6_000, "the other has not said so yet");
+    sound(&store);
+    let refused = server.run("secmon", "CALL secmon_drop_partition(20783)");
+    assert!(refused.is_err(), "{refused:?}");
+    assert_eq!(expire(&mut writers[1], late), 3_000);
+    assert_eq!(events(), 0);
+    // A stream that is not written any more keeps nobody's records for ever.
+    let now = noon(99 * DAY);
+    for writer in &mut writers {
+        let lines = (0..10).map(|line| format!("more {line}"));
+        writer.write(rules.prepare_lines(lines, now), now).unwrap();
+        writer.maintain(noon(99 * DAY + 2)).unwrap();
+    }
+    let [mut first, second] = writers;
+    second.close(noon(99 * DAY + 3)).unwrap();
+    let late = noon((99 + 90 + 7 + 14) * DAY);
+    assert_eq!(expire(&mut first, late), 10);
+    assert_eq!(events(), 10, "those of the other");
+    first.close(late).unwrap();
+    sound(&store);
+}
+
+#[test]
+fn a_connection_is_encrypted_and_the_server_verified() {
+    let folder = folder();
+    let [ca, certificate, key] = mariadb::certificates(folder.path());
+    let tls = [
+        format!("--ssl-cert={}", certificate.display()),
+        format!("--ssl-key={}", key.display()),
+        format!("--ssl-ca={}", ca.display()),
+        "--require-secure-transport=ON".into(),
+    ];
+    // The client of the test uses TLS as well: the server takes nothing else.
+    let server = Server::start(&tls.each_ref().map(String::as_str));
+    let url = server.url("secmon");
+    let open = |url: &str| Store::open_with(url, Some(&keys(&folder)), true);
+    let store = open(&format!("{url}?tls=verify&ca={}", ca.display())).unwrap();
+    let mut writer = store.writer("web-1", Ruleset::builtin(), noon(0)).unwrap();
+    writer.write(Ruleset::builtin().prepare_lines(["over TLS"], noon(1)), noon(1)).unwrap();
+    writer.close(noon(2)).unwrap();
+    sound(&store);
+    for (options, words) in [
+        ("", "denied"),
+        ("?tls=off", "denied"),
+        // Nobody whom the system trusts has signed it.
+        ("?tls=verify", "certificate"),
+        ("?tls=maybe", "its options are"),
+        ("?ca=x.pem", "goes with"),
+        ("?tls=verify&ca=/no/such/file.pem", "/no/such/file.pem"),
+    ] {
+        let refused = open(&format!("{url}{options}")).unwrap_err();
+        assert!(matches!(refused, Error::Open { .. }), "{refused:?}");
+        assert!(refused.to_string().to_lowercase().contains(words), "{options}: {refused}");
+    }
+    let refused = open(&url.replace("127.0.0.1", "198.51.100.7")).unwrap_err().to_string();
+    assert!(refused.contains("tls=verify"), "{refused}");
+}
+
+#[test]
+fn what_cannot_be_opened_says_why_and_no_password() {
+    let server = Server::start(&[]);
+    let url = server.url("secmon");
+    server.run("", "CREATE USER nobody@'%' IDENTIFIED BY 'geheim'").unwrap();
+    let nobody = url.replace("root@", "nobody:geheim@");
+    for (url, words) in [
+        (url.replace("/secmon", "/absent"), "CREATE DATABASE absent"),
+        (url.replace("root@", "root:geheim@"), "Access denied"),
+        (nobody, "Access denied"),
+        (url.replace("/secmon", ""), "names no database"),
+        (format!("mysql://root:geheim@127.0.0.1:{}/secmon", mariadb::free_port()), "refused"),
+    ] {
+        let refused = Store::open(&url).unwrap_err();
+        assert!(matches!(refused, Error::Open { .. }), "{refused:?}");
+        let refused = refused.to_string();
+        assert!(refused.contains(words) && !refused.contains("geheim"), "{url}: {refused}");
+    }
+}
