@@ -122,12 +122,10 @@ async fn a_verification_is_started_by_an_admin_and_finds_what_was_changed() {
     let kept = std::fs::read_to_string(&anchors).unwrap();
     assert!(Note::parse_all(&kept).iter().all(|(_, note)| note.is_ok()), "{kept}");
 
-    let sql = rusqlite::Connection::open(service.folder().join("secmon.db")).unwrap();
-    sql.execute_batch(
-        "DROP TRIGGER records_update;
-         UPDATE records SET body = replace(CAST(body AS TEXT), 'two', '2wo') WHERE category = 'event'",
-    )
-    .unwrap();
+    let sql = support::stores::Sql::of(service.folder());
+    sql.drop_triggers();
+    sql.run("UPDATE records SET body = replace(body, 'two', '2wo') WHERE category = 'event'")
+        .unwrap();
     assert_eq!(start(&admin).await, StatusCode::ACCEPTED);
     until("a finding", async || state().await["verified"]["ok"] == false).await;
     let found = &state().await["verified"]["streams"][0]["findings"][0];

@@ -173,6 +173,16 @@ pub(crate) fn has_strange(db: &mut Db, stream_no: i64) -> Result<bool> {
     Ok(found.is_some())
 }
 
+/// Whether there is more than one record of an index: where the day of expiry is in the key, there can be.
+pub(crate) fn is_twice(db: &mut Db, stream_no: i64, seq: i64) -> Result<bool> {
+    if !db.is_shared() {
+        return Ok(false);
+    }
+    let own = records::stream_no.eq(stream_no).and(records::seq.eq(seq));
+    let count: i64 = on!(db, c => records::table.filter(own).count().first(c))?;
+    Ok(count > 1)
+}
+
 /// The number of a stream that has records and is none of these, which must be sorted.
 pub(crate) fn orphan(db: &mut Db, streams: &[i64]) -> Result<Option<i64>> {
     let behind = streams.iter().copied().map(Some);

@@ -39,6 +39,7 @@ impl Service {
         let config = Config {
             store,
             keys: Some(stores::keys(&folder)),
+            label: "main".into(),
             cluster: "test".into(),
             probe: ProbeConfig { enabled: false, ..config.probe },
             follow: FollowConfig { auto: false, ..config.follow },

@@ -106,6 +106,10 @@ impl Walk {
                 self.record(db, verifier, row, kept.remove(&row.seq).unwrap_or_default())?;
             }
             progress(verifier.next_seq());
+            if !ended && records::is_twice(db, self.stream.stream_no, last)? {
+                let detail = "a second record of this index";
+                verifier.report(Flaw::Inserted, unsigned(last), detail);
+            }
             if !ended {
                 // Rows whose index is no integer must not keep the walk here for ever.
                 from = from.max(last.saturating_add(1));
