@@ -11,6 +11,7 @@ use secmon_core::{Ruleset, parse_span};
 use secmon_store::Store;
 use serde::Deserialize;
 
+use crate::backup::BackupConfig;
 use crate::host::host_name;
 use crate::sigma::SigmaConfig;
 
@@ -52,6 +53,8 @@ pub struct Config {
     pub integrity: IntegrityConfig,
     /// The service as the witness of other logs.
     pub witness: WitnessConfig,
+    /// Backups by the clock.
+    pub backup: BackupConfig,
     /// The file that it was read from.
     #[serde(skip)]
     pub file: Option<PathBuf>,
@@ -214,6 +217,7 @@ impl Default for Config {
             privacy: PrivacyConfig::default(),
             integrity: IntegrityConfig::default(),
             witness: WitnessConfig::default(),
+            backup: BackupConfig::default(),
             file: None,
         }
     }
@@ -232,7 +236,9 @@ impl Default for FollowConfig {
 }
 
 /// Environment variables and the settings that they override.
-const OVERRIDES: [(&str, &[&str]); 11] = [
+const OVERRIDES: [(&str, &[&str]); 13] = [
+    ("SECMON_BACKUP_FOLDER", &["backup", "folder"]),
+    ("SECMON_BACKUP_PASSPHRASE_FILE", &["backup", "passphrase_file"]),
     ("SECMON_LISTEN", &["listen"]),
     ("SECMON_STORE", &["store"]),
     ("SECMON_KEYS", &["keys"]),
@@ -385,7 +391,9 @@ fn yes() -> bool {
     true
 }
 
-fn span<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+pub(crate) fn span<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Duration, D::Error> {
     parse_span(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
 }
 

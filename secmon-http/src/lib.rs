@@ -16,6 +16,7 @@
 
 mod app;
 mod auth;
+mod backup;
 mod blocking;
 pub mod clock;
 mod config;
@@ -35,6 +36,7 @@ mod verification;
 mod witness;
 
 pub use self::app::{App, OpenError};
+pub use self::backup::{Backup, BackupConfig, BackupTarget, back_up, passphrase};
 pub use self::config::{
     Config, FollowConfig, IntegrityConfig, ProbeConfig, RetentionConfig, RuleConfig, WitnessConfig,
     WitnessOf,

@@ -4,6 +4,12 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// A backup cannot be read or written.
+    #[error("the backup: {reason}")]
+    Archive {
+        /// Why.
+        reason: String,
+    },
     /// The database does not take writes now; what was given is not stored. Try again later; over
     /// HTTP answer 503 with Retry-After.
     #[error("the store is busy: {reason}")]
@@ -25,6 +31,14 @@ pub enum Error {
     Database {
         /// What the database said.
         reason: String,
+    },
+    /// There is a store already, and none is overwritten.
+    #[error(
+        "there is a store at `{url}` already: nothing is overwritten; choose another place, or take it away"
+    )]
+    Exists {
+        /// Where.
+        url: String,
     },
     /// A file could not be read or written.
     #[error("`{path}`: {source}")]
@@ -85,6 +99,16 @@ pub enum Error {
     Tampered {
         /// The record.
         seq: u64,
+    },
+    /// What was restored does not verify.
+    #[error("what was restored does not verify: stream `{origin}`, record {seq}: {detail}")]
+    Unsound {
+        /// The stream.
+        origin: String,
+        /// The first record that is wrong.
+        seq: u64,
+        /// What is wrong.
+        detail: String,
     },
     /// No checkpoint covers the record yet; one does within about a second.
     #[error("no checkpoint covers record {seq} yet")]

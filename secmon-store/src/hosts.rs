@@ -40,15 +40,55 @@ pub(crate) fn count(db: &mut Db, stream_no: i64, rows: &[records::Row], at: i64)
             *seen.entry(host).or_default() += 1;
         }
     }
-    for (name, events) in seen {
-        let row = Row { stream_no, name: name.into(), first_seen: at, last_seen: at, events };
-        let own = hosts::table.filter(hosts::stream_no.eq(stream_no).and(hosts::name.eq(name)));
-        let more = (hosts::last_seen.eq(at), hosts::events.eq(hosts::events + events));
-        // Only this writer makes rows of its stream.
-        if on!(db, c => diesel::update(own).set(more).execute(c))? == 0 {
-            on!(db, c => diesel::insert_into(hosts::table).values(&row).execute(c))?;
-        }
+    let row = |(name, events): (&str, i64)| Row {
+        stream_no,
+        name: name.into(),
+        first_seen: at,
+        last_seen: at,
+        events,
+    };
+    let rows: Vec<Row> = seen.into_iter().map(row).collect();
+    match db {
+        #[cfg(feature = "mysql")]
+        Db::Mysql(c) => rows.chunks(ROWS).try_for_each(|rows| add_all(c, rows)),
+        db => rows.iter().try_for_each(|row| add(db, row)),
     }
+}
+
+/// Adds to a row, made when it is absent: only this writer makes rows of its stream.
+fn add(db: &mut Db, row: &Row) -> Result<()> {
+    let own = hosts::stream_no.eq(row.stream_no).and(hosts::name.eq(&row.name));
+    let own = hosts::table.filter(own);
+    let more = (hosts::last_seen.eq(row.last_seen), hosts::events.eq(hosts::events + row.events));
+    if on!(db, c => diesel::update(own).set(more).execute(c))? == 0 {
+        on!(db, c => diesel::insert_into(hosts::table).values(row).execute(c))?;
+    }
+    Ok(())
+}
+
+/// Rows of one statement.
+#[cfg(feature = "mysql")]
+const ROWS: usize = 200;
+
+/// As [`add`], of many in one statement.
+#[cfg(feature = "mysql")]
+fn add_all(c: &mut crate::connection::Connection, rows: &[Row]) -> Result<()> {
+    use diesel::sql_types::{BigInt, Text};
+    let places = vec!["(?, ?, ?, ?, ?)"; rows.len()].join(", ");
+    let sql = format!(
+        "INSERT INTO hosts (stream_no, name, first_seen, last_seen, events) VALUES {places} \
+         ON DUPLICATE KEY UPDATE last_seen = VALUES(last_seen), events = events + VALUES(events)"
+    );
+    let mut query = diesel::sql_query(sql).into_boxed::<diesel::mysql::Mysql>();
+    for row in rows {
+        query = query
+            .bind::<BigInt, _>(row.stream_no)
+            .bind::<Text, _>(&row.name)
+            .bind::<BigInt, _>(row.first_seen)
+            .bind::<BigInt, _>(row.last_seen)
+            .bind::<BigInt, _>(row.events);
+    }
+    query.execute(c)?;
     Ok(())
 }
 

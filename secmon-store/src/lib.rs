@@ -28,6 +28,7 @@
 mod access;
 mod anchors;
 mod auditor;
+mod backup;
 mod commit;
 mod connection;
 mod directory;
@@ -76,6 +77,7 @@ use zeroize::Zeroizing;
 pub use self::access::{Identity, Scope, Secret};
 pub use self::anchors::Anchor;
 pub use self::auditor::{AuditorKey, AuditorSecret};
+pub use self::backup::{Header, HeaderStream, Restore, Restored};
 use self::connection::{Db, Location};
 pub use self::directory::DIRECTORY;
 pub use self::erase::Erasure;

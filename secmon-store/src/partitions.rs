@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::BigInt;
+use secmon_core::seal::Retention;
 
 use crate::connection::{Connection, Db};
 use crate::failpoint::hit;
@@ -33,6 +34,29 @@ struct Expiration {
     last_seq: i64,
     #[diesel(sql_type = BigInt)]
     forgotten: i64,
+}
+
+/// Makes partitions for what is kept as long as records usually are.
+pub(crate) fn make_usual(db: &mut Db, now: DateTime<Utc>) -> Result<()> {
+    if db.is_shared() {
+        make(db, now.timestamp().div_euclid(86_400), Retention::default())?;
+    }
+    Ok(())
+}
+
+fn make(db: &mut Db, today: i64, kept: Retention) -> Result<()> {
+    let near = i64::from(kept.everyday.max(kept.metrics));
+    let far = near.max(i64::from(kept.high));
+    let width = (i64::from(kept.everyday.min(kept.metrics)) / MOST).clamp(1, WIDEST);
+    on_mysql(db, |c| {
+        sql_query("CALL secmon_make_partitions(?, ?, ?, ?)")
+            .bind::<BigInt, _>(today)
+            .bind::<BigInt, _>(today + near + 2 * width)
+            .bind::<BigInt, _>(today + far + 2 * width)
+            .bind::<BigInt, _>(width)
+            .execute(c)
+    })?;
+    Ok(())
 }
 
 impl Writer {
@@ -130,19 +154,8 @@ impl Writer {
         if self.due.made_at.is_some_and(|at| now - at < MAKE_EVERY) {
             return Ok(());
         }
-        let kept = self.monitor.retention();
-        let near = i64::from(kept.everyday.max(kept.metrics));
-        let far = near.max(i64::from(kept.high));
-        let width = (i64::from(kept.everyday.min(kept.metrics)) / MOST).clamp(1, WIDEST);
         let mut db = self.store.0.location.connect_patiently()?;
-        on_mysql(&mut db, |c| {
-            sql_query("CALL secmon_make_partitions(?, ?, ?, ?)")
-                .bind::<BigInt, _>(today)
-                .bind::<BigInt, _>(today + near + 2 * width)
-                .bind::<BigInt, _>(today + far + 2 * width)
-                .bind::<BigInt, _>(width)
-                .execute(c)
-        })?;
+        make(&mut db, today, self.monitor.retention())?;
         self.due.made_at = Some(now);
         Ok(())
     }

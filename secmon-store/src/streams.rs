@@ -161,6 +161,12 @@ pub(crate) fn insert(db: &mut Db, row: &mut StreamRow) -> Result<()> {
     })
 }
 
+/// All streams, in the order in which they began.
+pub(crate) fn all(db: &mut Db) -> Result<Vec<StreamRow>> {
+    let query = streams::table.order(streams::stream_no);
+    Ok(on!(db, c => query.select(StreamRow::as_select()).load(c))?)
+}
+
 /// The streams of a label that are not closed, the last that began first.
 pub(crate) fn open_of(db: &mut Db, label: &str) -> Result<Vec<StreamRow>> {
     let open = streams::label.eq(label).and(streams::closed.eq(false));
@@ -247,8 +253,7 @@ pub(crate) fn insert_checkpoint(
 impl Store {
     /// All streams, in the order in which they began.
     pub fn streams(&self) -> Result<Vec<StreamRow>> {
-        let query = streams::table.order(streams::stream_no);
-        self.read(|db| Ok(on!(db, c => query.select(StreamRow::as_select()).load(c))?))
+        self.read(all)
     }
 
     /// Checkpoints of all streams, the newest first, each with its stream; `page` goes on behind

@@ -60,8 +60,18 @@ impl Leaves {
 
 /// Stores tiles; one that is there, only partly filled, is replaced.
 pub(crate) fn put(db: &mut Db, rows: &[TileRow]) -> Result<()> {
-    for row in rows {
-        on!(db, c => diesel::replace_into(tiles::table).values(row).execute(c))?;
+    match db {
+        #[cfg(feature = "mysql")]
+        Db::Mysql(c) => {
+            if !rows.is_empty() {
+                diesel::replace_into(tiles::table).values(rows).execute(&mut **c)?;
+            }
+        }
+        db => {
+            for row in rows {
+                on!(db, c => diesel::replace_into(tiles::table).values(row).execute(c))?;
+            }
+        }
     }
     Ok(())
 }

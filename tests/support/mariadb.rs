@@ -125,6 +125,15 @@ impl Server {
         child.wait().unwrap();
     }
 
+    /// Processor time that it has used.
+    pub fn cpu(&self) -> Duration {
+        let pid = self.child.as_ref().unwrap().id();
+        let facts = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let behind_name = facts.rsplit_once(") ").unwrap().1;
+        let ticks = |at: usize| behind_name.split(' ').nth(at).unwrap().parse::<u64>().unwrap();
+        Duration::from_millis(10 * (ticks(11) + ticks(12)))
+    }
+
     /// What it has logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("error.log")).unwrap_or_default()

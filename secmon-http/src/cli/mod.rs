@@ -8,16 +8,19 @@ use std::fmt::Display;
 use clap::{Parser, Subcommand};
 
 commands! {
+    backup::Backup,
     checkpoint::Checkpoint,
     demo::Demo,
     erase::Erase,
     export::Export,
     hold::Hold,
     ingest::Ingest,
+    r#move::Move,
     parse::Parse,
     probe::Probe,
     proof::Proof,
     prune::Prune,
+    restore::Restore,
     rules::Rules,
     scan::Scan,
     serve::Serve,

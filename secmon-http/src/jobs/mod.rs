@@ -1,6 +1,7 @@
 //! What runs beside requests: one job a file, one line here.
 
 mod anchor;
+mod backup;
 mod directory;
 mod follow;
 mod probe;
@@ -16,6 +17,7 @@ type Job = fn(App) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
 const JOBS: &[Job] = &[
     |app| Box::pin(anchor::run(app)),
+    |app| Box::pin(backup::run(app)),
     |app| Box::pin(directory::run(app)),
     |app| Box::pin(follow::run(app)),
     |app| Box::pin(probe::run(app)),

@@ -48,14 +48,22 @@ impl std::fmt::Debug for Db {
 }
 
 /// Where a store is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Location {
     /// As it may be shown: without a password.
     pub(crate) url: String,
+    /// As it was given.
+    pub(crate) address: String,
     place: Place,
 }
 
-#[derive(Clone, Debug)]
+impl std::fmt::Debug for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Location").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone)]
 enum Place {
     Sqlite(PathBuf),
     #[cfg(feature = "mysql")]
@@ -66,12 +74,14 @@ impl Location {
     /// `sqlite://PATH`, relative unless PATH begins with `/`; `mysql://USER[:PW]@HOST[:PORT]/DB[?..]`.
     pub(crate) fn parse(url: &str) -> Result<Self> {
         if let Some(path) = url.strip_prefix("sqlite://").filter(|path| !path.is_empty()) {
-            return Ok(Self { url: url.into(), place: Place::Sqlite(path.into()) });
+            let place = Place::Sqlite(path.into());
+            return Ok(Self { url: url.into(), address: url.into(), place });
         }
         #[cfg(feature = "mysql")]
         if url.starts_with("mysql://") {
             let place = mysql::Place::parse(url)?;
-            return Ok(Self { url: place.shown(), place: Place::Mysql(place) });
+            let shown = place.shown();
+            return Ok(Self { url: shown, address: url.into(), place: Place::Mysql(place) });
         }
         Err(Error::Open {
             url: url.split('@').next_back().unwrap_or_default().into(),
@@ -194,6 +204,46 @@ impl Location {
                 Err(Error::Newer { url: self.url.clone(), migration: migration.clone() })
             }
             None => Ok(applied.len() < known.len()),
+        }
+    }
+
+    /// Where a store is made that is to take this place once it is whole: a file beside it, or the database itself.
+    ///
+    /// # Errors
+    /// [`Error::Exists`]: there is a file.
+    pub(crate) fn beside(&self) -> Result<Self> {
+        match &self.place {
+            Place::Sqlite(path) if path.exists() => Err(Error::Exists { url: self.url.clone() }),
+            Place::Sqlite(_) => {
+                let beside = Self::parse(&format!("{}.restoring", self.address))?;
+                // What an attempt before has left.
+                beside.discard();
+                Ok(beside)
+            }
+            #[cfg(feature = "mysql")]
+            Place::Mysql(_) => Ok(self.clone()),
+        }
+    }
+
+    /// Takes the place of another.
+    pub(crate) fn take_place_of(&self, other: &Self) -> Result<()> {
+        if let (Place::Sqlite(from), Place::Sqlite(to)) = (&self.place, &other.place)
+            && from != to
+        {
+            std::fs::rename(from, to).map_err(|error| Error::file(to, error))?;
+        }
+        Ok(())
+    }
+
+    /// Removes a file that was made beside another.
+    pub(crate) fn discard(&self) {
+        if let Place::Sqlite(path) = &self.place {
+            for end in ["", "-wal", "-shm"] {
+                let mut path = path.clone().into_os_string();
+                path.push(end);
+                // None of them need be there.
+                let _ = std::fs::remove_file(path);
+            }
         }
     }
 

@@ -45,12 +45,6 @@ pub(crate) type Connection = AsyncConnectionWrapper<Timed, Driver>;
 #[derive(Clone)]
 pub(super) struct Place(OptsBuilder);
 
-impl std::fmt::Debug for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.shown())
-    }
-}
-
 impl Place {
     /// `mysql://USER[:PW]@HOST[:PORT]/DB[?tls=verify&ca=FILE]`.
     pub(super) fn parse(url: &str) -> crate::Result<Self> {

@@ -1,0 +1,134 @@
+//! Promise: a durable append to MariaDB (`innodb_flush_log_at_trx_commit = 1`, batches of 1,000, with all that belongs
+//! into the transaction) reaches 80 % of the best multi-row path. Peer: the driver alone with one prepared INSERT of
+//! 100 of the same rows, ten times a transaction, into a table with the same columns, key and indexes.
+//!
+//! What `Writer::commit` does before (encode, seal, count) has promises of its own, and is taken off. A server is
+//! started for it; processor time is that of this process and of the server together.
+
+#[path = "../tests/support/mariadb.rs"]
+mod mariadb;
+mod support;
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+use mysql_async::prelude::Queryable as _;
+use mysql_async::{Conn, Params, Value};
+use secmon_core::seal::Sealer;
+use secmon_core::{Monitor, Prepared, Record, Ruleset};
+use secmon_store::{Request, Store};
+
+use mariadb::Server;
+
+const COLUMNS: usize = 13;
+const ROWS: usize = 100;
+
+fn main() {
+    let (batches, size) = if support::is_test() { (5, 1_000) } else { (60, 1_000) };
+    if !std::process::Command::new("mariadbd").arg("--version").output().is_ok() {
+        println!("skipped: no mariadbd");
+        return;
+    }
+    let ruleset = Ruleset::builtin();
+    let events = support::prepared(&ruleset, batches * size);
+    let sealer = Sealer::create(support::ORIGIN, &support::keys()).expect("a sealer");
+    let mut monitor = Monitor::new(ruleset.clone(), sealer);
+    let chunks: Vec<Vec<Prepared>> = events.chunks(size as usize).map(<[_]>::to_vec).collect();
+    let take = |monitor: &mut Monitor, chunk: &Vec<Prepared>| {
+        monitor.take(chunk.clone(), support::reference(), [3; 32]).records
+    };
+    let records: Vec<Vec<Record>> = chunks.iter().map(|chunk| take(&mut monitor, chunk)).collect();
+
+    let server = Server::start(&["--innodb-buffer-pool-size=1G", "--innodb-log-file-size=512M"]);
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let mut best = [(Duration::MAX, Duration::MAX); 3];
+    for round in 0..if support::is_test() { 1 } else { 5 } {
+        let name = format!("ours{round}");
+        let folder = tempfile::tempdir().expect("a folder");
+        let store =
+            Store::open_with(&server.url(&name), Some(folder.path()), true).expect("a store");
+        // The peer's table is a copy, without triggers and partitions.
+        let copy = format!("CREATE TABLE raw LIKE records; ALTER TABLE raw REMOVE PARTITIONING");
+        server.run(&name, &copy).expect("a table");
+        let url = server.url(&name);
+        let mut raw = runtime.block_on(Conn::from_url(&url)).expect("a connection");
+        let peer = timed(&server, || {
+            let mut seq = 0;
+            for records in &records {
+                runtime.block_on(append(&mut raw, records, &mut seq));
+            }
+        });
+        let mut writer =
+            store.writer("bench", ruleset.clone(), support::reference()).expect("a writer");
+        writer.expire(support::reference()).expect("partitions");
+        let given = chunks.clone();
+        let own = timed(&server, || {
+            for (batch, events) in (0..).zip(given) {
+                let now = support::reference() + TimeDelta::milliseconds(10) * batch;
+                let request = Request { events, ..Request::default() };
+                assert!(
+                    writer.commit(vec![request], now).expect("a commit").iter().all(Result::is_ok)
+                );
+            }
+        });
+        let sealer = Sealer::create(support::ORIGIN, &support::keys()).expect("a sealer");
+        let mut monitor = Monitor::new(ruleset.clone(), sealer);
+        let given = chunks.clone();
+        let sealed = timed(&server, || {
+            for events in given {
+                black_box(monitor.take(events, support::reference(), [3; 32]));
+            }
+        });
+        if support::is_test() {
+            let counts = "SHOW GLOBAL STATUS WHERE variable_name IN ('Com_insert', 'Com_update', 'Com_replace', 'Com_select', \
+                          'Com_delete', 'Com_stmt_prepare', 'Com_stmt_execute', 'Com_commit')";
+            println!("{}", server.run("", counts).unwrap());
+        }
+        for (best, new) in best.iter_mut().zip([peer, own, sealed]) {
+            *best = (best.0.min(new.0), best.1.min(new.1));
+        }
+    }
+    let each = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(batches * size);
+    let [peer, own, sealed] = best.map(|(wall, cpu)| (each(wall), each(cpu)));
+    println!("µs a row by the clock, and of processor (service and server)");
+    println!("multi-row INSERT: {:.2}, {:.2}", peer.0, peer.1);
+    println!(
+        "commit: {:.2}, {:.2}; of it encode, seal and count {:.2}, {:.2}",
+        own.0, own.1, sealed.0, sealed.1
+    );
+    println!(
+        "append: {:.0} % of the multi-row INSERT by the clock, {:.0} % by processor time; promise 80 %",
+        100.0 * peer.0 / (own.0 - sealed.0),
+        100.0 * peer.1 / (own.1 - sealed.1)
+    );
+}
+
+/// Wall and processor time of some work, that of the server with it.
+fn timed(server: &Server, work: impl FnOnce()) -> (Duration, Duration) {
+    let cpu = || support::cpu() + server.cpu();
+    let (start, before) = (Instant::now(), cpu());
+    work();
+    (start.elapsed(), cpu().saturating_sub(before))
+}
+
+async fn append(raw: &mut Conn, records: &[Record], seq: &mut i64) {
+    raw.query_drop("START TRANSACTION").await.expect("a transaction");
+    for rows in records.chunks(ROWS) {
+        let row = format!("({})", vec!["?"; COLUMNS].join(","));
+        let sql = format!("INSERT INTO raw VALUES {}", vec![row.as_str(); rows.len()].join(","));
+        let mut values: Vec<Value> = Vec::with_capacity(rows.len() * COLUMNS);
+        for record in rows {
+            values.extend([1.into(), (*seq).into(), record.time.into(), record.expires.into()]);
+            values.extend([record.level.rank().into(), record.category.into()]);
+            let texts =
+                [&record.host, &record.source_ip, &record.user, &record.action, &record.outcome];
+            values.extend(texts.map(|text| text.as_deref().into()));
+            values.extend([record.body.as_bytes().into(), record.mac.as_slice().into()]);
+            *seq += 1;
+        }
+        raw.exec_drop(sql, Params::Positional(values)).await.expect("rows");
+    }
+    raw.query_drop("COMMIT").await.expect("a commit");
+}

@@ -1,0 +1,100 @@
+//! Backups: all of a store as it was at one moment, while writers go on; the same form for every database, so that one
+//! also moves a store from one to another.
+
+mod archive;
+mod cipher;
+mod moving;
+mod restore;
+mod rows;
+mod tables;
+
+use std::io::Write;
+
+use chrono::{DateTime, Utc};
+use diesel::connection::SimpleConnection as _;
+
+use self::archive::Out;
+pub use self::archive::{Header, HeaderStream};
+pub use self::restore::{Restore, Restored};
+use self::rows::each_row;
+use self::tables::TABLES;
+use crate::connection::{Db, on};
+use crate::{Result, Store, streams, unsigned};
+
+impl Store {
+    /// Writes a backup; writers go on meanwhile. It holds no key files: personal values stay encrypted in it, and no
+    /// stream can be continued from it. `progress` is told how many rows were written.
+    ///
+    /// ```
+    /// use secmon_core::Ruleset;
+    /// use secmon_store::{Restore, Store};
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let url = |name: &str| format!("sqlite://{}/{name}.db", folder.path().display());
+    /// let now = "2026-11-20T12:00:00Z".parse()?;
+    /// let store = Store::open(&url("old"))?;
+    /// let mut writer = store.writer("web-1", Ruleset::builtin(), now)?;
+    /// writer.write(Ruleset::builtin().prepare_lines(["a line"], now), now)?;
+    /// writer.close(now)?;
+    ///
+    /// let mut backup = Vec::new();
+    /// let header = store.backup(&mut backup, Some("a passphrase"), now, |_| {})?;
+    /// let restore = Restore::new(&url("new")).passphrase("a passphrase");
+    /// let restored = restore.run(std::io::Cursor::new(backup), now, |_| {})?;
+    /// assert_eq!(restored.header.streams, header.streams);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Archive`](crate::Error::Archive) when it cannot be written.
+    pub fn backup(
+        &self,
+        out: impl Write,
+        passphrase: Option<&str>,
+        now: DateTime<Utc>,
+        progress: impl FnMut(u64),
+    ) -> Result<Header> {
+        let mut db = self.0.location.reconnect()?;
+        let begin = match &db {
+            Db::Sqlite(_) => "BEGIN",
+            #[cfg(feature = "mysql")]
+            Db::Mysql(_) => {
+                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT"
+            }
+        };
+        on!(&mut db, c => c.batch_execute(begin))?;
+        let header = write(&mut db, out, passphrase, now, progress);
+        // Nothing was changed.
+        let _ = on!(&mut db, c => c.batch_execute("ROLLBACK"));
+        header
+    }
+}
+
+fn write(
+    db: &mut Db,
+    out: impl Write,
+    passphrase: Option<&str>,
+    now: DateTime<Utc>,
+    mut progress: impl FnMut(u64),
+) -> Result<Header> {
+    let streams = streams::all(db)?.into_iter().map(|stream| HeaderStream {
+        root: secmon_core::hex(&stream.root),
+        size: unsigned(stream.size),
+        origin: stream.origin,
+    });
+    let header = Header { made_at: now, streams: streams.collect() };
+    let mut out = Out::begin(out, passphrase, &header)?;
+    let mut count = 0;
+    for table in TABLES {
+        out.table(table.name)?;
+        each_row(db, table, |cells| {
+            count += 1;
+            if count % 10_000 == 0 {
+                progress(count);
+            }
+            out.row(&cells)
+        })?;
+    }
+    progress(out.end()?);
+    Ok(header)
+}

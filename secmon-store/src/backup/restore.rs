@@ -1,0 +1,186 @@
+//! Restoring: into a store that is not there yet, verified before it is used.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use secmon_core::seal::Verdict;
+
+use super::archive::{Cells, Header, HeaderStream, In, Item, damaged};
+use super::rows::insert;
+use super::tables::{TABLES, Table};
+use crate::connection::{Db, Location, on};
+use crate::schema::streams;
+use crate::{Error, Result, Store, VerifyOptions, unsigned};
+
+/// Rows and bytes of one transaction, and rows of one statement.
+const ROWS: usize = 2_000;
+const BYTES: usize = 4 << 20;
+const STATEMENT: usize = 100;
+
+/// How a backup is put back.
+#[derive(Clone, Debug)]
+pub struct Restore {
+    url: String,
+    keys: Option<PathBuf>,
+    passphrase: Option<String>,
+    takes_unsound: bool,
+    goes_on: bool,
+}
+
+/// What was put back.
+#[derive(Debug)]
+pub struct Restored {
+    /// What the backup says of itself.
+    pub header: Header,
+    /// What verification says of each stream.
+    pub verdicts: Vec<Verdict>,
+}
+
+impl Restore {
+    /// Into the store of this URL, which must not be there yet; a database must be empty.
+    pub fn new(url: &str) -> Self {
+        let url = url.to_owned();
+        Self { url, keys: None, passphrase: None, takes_unsound: false, goes_on: false }
+    }
+
+    /// With key files in this folder.
+    #[must_use]
+    pub fn keys(mut self, keys: Option<&Path>) -> Self {
+        self.keys = keys.map(Path::to_path_buf);
+        self
+    }
+
+    /// Of a backup that is encrypted.
+    #[must_use]
+    pub fn passphrase(mut self, passphrase: &str) -> Self {
+        self.passphrase = Some(passphrase.into());
+        self
+    }
+
+    /// Also where verification finds something: it may have been there when the backup was made.
+    #[must_use]
+    pub fn takes_unsound(mut self, takes: bool) -> Self {
+        self.takes_unsound = takes;
+        self
+    }
+
+    /// Streams stay open: their key files come along.
+    pub(crate) fn goes_on(mut self) -> Self {
+        self.goes_on = true;
+        self
+    }
+
+    /// Reads a backup into a new store. All streams in it are closed: what was written behind the backup is lost, and
+    /// so nobody may go on with them. The next writer of a label begins a new one, and says so.
+    ///
+    /// # Errors
+    /// [`Error::Archive`] when the backup is none, damaged, or cut off; [`Error::Exists`] when there is a store
+    /// already; [`Error::Unsound`] when what was put back does not verify. Nothing is left of a file then; what was put
+    /// into a database must be dropped by hand.
+    pub fn run(
+        &self,
+        from: impl Read + Send + 'static,
+        now: DateTime<Utc>,
+        progress: impl FnMut(u64),
+    ) -> Result<Restored> {
+        let (header, archive) = In::begin(from, self.passphrase.as_deref())?;
+        let location = Location::parse(&self.url)?;
+        let place = location.beside()?;
+        let keys = self.keys.clone().unwrap_or_else(|| location.keys());
+        let restored = self.fill((&place, &keys), header, archive, now, progress);
+        match &restored {
+            Ok(_) => place.take_place_of(&location)?,
+            Err(_) => place.discard(),
+        }
+        restored
+    }
+
+    fn fill(
+        &self,
+        (place, keys): (&Location, &Path),
+        header: Header,
+        mut archive: In,
+        now: DateTime<Utc>,
+        mut progress: impl FnMut(u64),
+    ) -> Result<Restored> {
+        let store = Store::open_with(&place.address, Some(keys), true)?;
+        let mut db = place.connect(false)?;
+        let is_empty: Option<i64> =
+            on!(&mut db, c => streams::table.select(streams::stream_no).first(c).optional())?;
+        if is_empty.is_some() {
+            return Err(Error::Exists { url: place.url.clone() });
+        }
+        #[cfg(feature = "mysql")]
+        crate::partitions::make_usual(&mut db, now)?;
+        self.rows(&mut db, &mut archive, &mut progress)?;
+        if !self.goes_on {
+            let all = diesel::update(streams::table).set(streams::closed.eq(true));
+            on!(&mut db, c => all.execute(c))?;
+        }
+        drop(db);
+        let found = store.streams()?.into_iter().map(|stream| HeaderStream {
+            root: secmon_core::hex(&stream.root),
+            size: unsigned(stream.size),
+            origin: stream.origin,
+        });
+        if found.collect::<Vec<_>>() != header.streams {
+            return Err(damaged("its streams are not those that its header names"));
+        }
+        let verdicts = store.verify(&VerifyOptions::default())?;
+        let flaw = verdicts.iter().find_map(|verdict| Some((&verdict.origin, verdict.first()?)));
+        if let Some((origin, flaw)) = flaw.filter(|_| !self.takes_unsound) {
+            let (origin, detail) = (origin.clone(), flaw.detail.clone());
+            return Err(Error::Unsound { origin, seq: flaw.seq, detail });
+        }
+        Ok(Restored { header, verdicts })
+    }
+
+    /// Puts the rows of all tables back, as the archive has them.
+    fn rows(&self, db: &mut Db, archive: &mut In, progress: &mut impl FnMut(u64)) -> Result<()> {
+        let mut next = TABLES.iter();
+        let mut table: Option<&Table> = None;
+        let (mut rows, mut bytes, mut total) = (Vec::new(), 0, 0);
+        loop {
+            let item = archive.next(table.map_or(0, |table| table.columns.len()))?;
+            let is_full = rows.len() == ROWS || bytes > BYTES;
+            if let Some(table) = table.filter(|_| is_full || !matches!(item, Item::Row(_))) {
+                put(db, table, &rows)?;
+                (total, bytes) = (total + rows.len() as u64, 0);
+                rows.clear();
+                progress(total);
+            }
+            match item {
+                Item::Row(row) => {
+                    bytes += row.iter().flatten().map(Vec::len).sum::<usize>();
+                    rows.push(row);
+                }
+                Item::Table(name) => {
+                    let reason = || format!("`{name}` is none of its tables, or not in its place");
+                    let known = next.next().filter(|table| table.name == name);
+                    table = Some(known.ok_or_else(|| damaged(&reason()))?);
+                }
+                Item::End => break,
+            }
+        }
+        match next.next() {
+            Some(table) => Err(damaged(&format!("table `{}` is missing", table.name))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Puts rows into a table in one transaction.
+fn put(db: &mut Db, table: &Table, rows: &[Cells]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let put =
+        db.transaction(|db| rows.chunks(STATEMENT).try_for_each(|rows| insert(db, table, rows)));
+    put.map_err(|error| match error {
+        // What a table does not take was never in one.
+        Error::Refused { reason } => damaged(&reason),
+        error => error,
+    })
+}
