@@ -270,3 +270,79 @@ fn what_cannot_be_opened_says_why_and_no_password() {
         assert!(refused.contains(words) && !refused.contains("geheim"), "{url}: {refused}");
     }
 }
+
+#[test]
+fn the_account_of_the_service_does_all_its_work_and_nothing_else() {
+    let server = Server::start(&[]);
+    let root = server.url("secmon");
+    // Who may make the schema opens the store once.
+    drop(Store::open_with(&root, Some(&keys(folder())), true).unwrap());
+    let script =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/account.sql")).unwrap();
+    server.run("secmon", &script.replace("CHANGE-ME", "geheim")).unwrap();
+    let url = root.replace("root@", "secmon:geheim@");
+    let folder = folder();
+    let store = Store::open_with(&url, Some(&keys(&folder)), true).unwrap();
+    assert!(!store.url().contains("geheim"), "{}", store.url());
+    store.set_erasable(vec!["user.name".into()]).unwrap();
+    let rules = Ruleset::builtin();
+    let mut writer = store.writer("web-1", rules.clone(), noon(0)).unwrap();
+    writer.set_retention(Retention { everyday: 1, ..Retention::default() });
+    let line = |second| support::stores::failure(second, "203.0.113.7");
+    writer.write(rules.prepare_lines((0..9).map(line), noon(10)), noon(10)).unwrap();
+    writer.maintain(noon(12)).unwrap();
+    writer.hold(&[3], None, "an auditor", noon(20)).unwrap();
+    assert!(writer.erase("user", "root", noon(30)).unwrap().values > 0);
+    writer.rotate_key();
+    writer.maintain(noon(100)).unwrap();
+    while writer.expire(noon(20 * DAY)).unwrap() > 0 {}
+    writer.prune(noon(20 * DAY)).unwrap();
+    writer.close(noon(20 * DAY)).unwrap();
+    let token = store.create_token("t", secmon_store::Scope::Read, noon(0)).unwrap();
+    assert!(store.token(token.expose()).unwrap().is_some());
+    let left =
+        server.run("secmon", "SELECT count(*) FROM records WHERE category = 'event'").unwrap();
+    assert_eq!(left, "1", "what is held");
+    let mut backup = Vec::new();
+    store.backup(&mut backup, None, noon(0), |_| {}).unwrap();
+    sound(&store);
+    for change in [
+        "UPDATE records SET host = 'x'",
+        "DELETE FROM records",
+        "REPLACE INTO records SELECT * FROM records LIMIT 1",
+        "TRUNCATE records",
+        "DROP TABLE records",
+        "ALTER TABLE records DROP PARTITION ahead",
+        "DROP TRIGGER records_delete",
+        "DELETE FROM checkpoints",
+        "UPDATE seals SET mac = ''",
+        "DELETE FROM erasable_values",
+        "DELETE FROM subjects",
+        "CREATE TABLE x (y INT)",
+        "SELECT * FROM mysql.user",
+        // Procedures do one thing each, whatever they are told, and whatever variables say.
+        "SET @secmon_day = 99999999; DELETE FROM records",
+        "CALL secmon_delete_records(1, '0', 99999999, 99999999)",
+        "CALL secmon_delete_records(1, '0) OR (1 = 1', 99999999, 0)",
+        "CALL secmon_delete_checkpoints(1, '1 OR 1', 0)",
+        "CALL secmon_drop_partition(2932896)",
+    ] {
+        let mut client = server.client();
+        client.args(["-usecmon", "-pgeheim", "-D", "secmon", "-e", change]);
+        let done = client.output().unwrap();
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(!done.status.success(), "{change} was done");
+        assert!(
+            ["denied", "append-only", "no list", "no partition"]
+                .iter()
+                .any(|word| said.contains(word)),
+            "{change}: {said}"
+        );
+    }
+    sound(&store);
+    // An account that may not make what a newer version needs says so.
+    let secmon = "DELETE FROM __diesel_schema_migrations WHERE version = '0009'";
+    server.run("secmon", secmon).unwrap();
+    let refused = Store::open_with(&url, Some(&keys(&folder)), true).unwrap_err().to_string();
+    assert!(refused.contains("opens the store once"), "{refused}");
+}

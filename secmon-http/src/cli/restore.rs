@@ -54,7 +54,7 @@ impl Run for Restore {
             }
         }
         let sound = if is_sound { ", verified" } else { "" };
-        say(format_args!("restored as it was at {}{sound}; its streams are closed", restored.header.made_at));
+        say(format_args!("restored as it was at {}{sound}; its streams are closed", restored.header.made_at.format("%Y-%m-%dT%H:%M:%SZ")));
         Ok(0)
     }
 }
