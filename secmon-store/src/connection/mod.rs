@@ -172,6 +172,9 @@ impl Location {
                 let mut db = sqlite::connect(path, create).map_err(failed)?;
                 let applied = sqlite::applied(&mut db).map_err(failed)?;
                 if self.is_behind::<diesel::sqlite::Sqlite>(&sqlite::MIGRATIONS, &applied)? {
+                    if let Some(last) = applied.iter().max() {
+                        sqlite::keep(&mut db, path, last).map_err(failed)?;
+                    }
                     sqlite::migrate(&mut db).map_err(failed)?;
                 }
             }

@@ -1,10 +1,10 @@
 //! SQLite: a file, and the settings under which what is committed is durable.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use diesel::Connection;
 use diesel::connection::SimpleConnection;
 use diesel::sqlite::SqliteConnection;
+use diesel::{Connection, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -42,6 +42,59 @@ pub(super) fn connect(path: &Path, create: bool) -> Result<SqliteConnection, Str
 pub(super) fn applied(connection: &mut SqliteConnection) -> Result<Vec<String>, String> {
     let applied = connection.applied_migrations().map_err(|error| error.to_string())?;
     Ok(applied.iter().map(ToString::to_string).collect())
+}
+
+/// Keeps a copy of a database as it is before its schema changes, beside it: `PATH.schema-NUMBER`. One that is there
+/// is of an attempt before.
+pub(super) fn keep(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    version: &str,
+) -> Result<(), String> {
+    let copy = beside(path, &format!(".schema-{version}"));
+    if copy.exists() {
+        return Ok(());
+    }
+    let size = path.metadata().map_err(|error| error.to_string())?.len();
+    let free = free(path)?;
+    // The copy, and what the change itself may take.
+    let needed = size.saturating_mul(2);
+    if free < needed {
+        return Err(format!(
+            "its schema must be brought up to date, which takes {} MiB free beside it, and there are {}: nothing \
+             was changed",
+            needed.div_ceil(1 << 20),
+            free >> 20
+        ));
+    }
+    let partial = beside(path, ".schema-copy");
+    // Of an attempt that broke off.
+    let _ = std::fs::remove_file(&partial);
+    let text = partial.to_str().ok_or("the path is not UTF-8")?;
+    let copied = diesel::sql_query("VACUUM INTO ?").bind::<diesel::sql_types::Text, _>(text);
+    copied
+        .execute(connection)
+        .map_err(|error| format!("it cannot be copied before its schema changes: {error}"))?;
+    std::fs::rename(&partial, &copy).map_err(|error| error.to_string())
+}
+
+/// Bytes that are free where a file is.
+#[cfg(unix)]
+fn free(path: &Path) -> Result<u64, String> {
+    let facts = rustix::fs::statvfs(path).map_err(|error| error.to_string())?;
+    Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
+}
+
+/// Bytes that are free where a file is.
+#[cfg(not(unix))]
+fn free(_: &Path) -> Result<u64, String> {
+    Ok(u64::MAX)
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
 }
 
 /// Two processes may open a new store at once: the first to get the lock makes the tables.
