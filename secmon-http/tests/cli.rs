@@ -57,6 +57,9 @@ fn every_subcommand_explains_itself_with_an_example() {
         "probe",
         "demo",
         "token",
+        "backup",
+        "restore",
+        "move",
         "proof",
         "export",
         "checkpoint",
@@ -438,4 +441,45 @@ fn a_rule_is_tried_on_what_is_stored() {
     }
     let both = secmon(at, &["scan", "a.log", "--since", "1d"]);
     assert_eq!(both.status.code(), Some(2));
+}
+
+#[test]
+fn backups_are_refused_rotated_and_piped_to_a_standby() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    std::fs::write(path.join("log"), FAILED.repeat(6)).unwrap();
+    assert_eq!(secmon(path, &["ingest", "log"]).status.code(), Some(0));
+    std::fs::create_dir(path.join("kept")).unwrap();
+    for _ in 0..3 {
+        let made = secmon(path, &["backup", "kept", "--keep", "2"]);
+        assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
+    }
+    assert_eq!(std::fs::read_dir(path.join("kept")).unwrap().count(), 2);
+    // A warm standby: what one machine writes another reads.
+    let backup = secmon(path, &["backup", "-"]).stdout;
+    let restored = secmon_with(path, &["restore", "-", "--store", "sqlite://standby.db"], &backup);
+    assert_eq!(restored.status.code(), Some(0), "{}", stderr(&restored));
+    let verified = secmon(path, &["verify", "--store", "sqlite://standby.db"]);
+    assert_eq!(verified.status.code(), Some(0), "{}", stderr(&verified));
+    std::fs::write(path.join("empty"), "").unwrap();
+    for (arguments, words) in [
+        (&["backup", "log"][..], "nothing is overwritten"),
+        (&["backup", "/no/such/folder/x"], "No such file"),
+        (&["backup", "--command", "exit 7"], "exit status: 7"),
+        (&["backup", "x", "--passphrase-file", "empty"], "no passphrase"),
+        (&["backup", "x", "--store", "sqlite://absent.db"], "no such file"),
+        (&["backup"], "required"),
+        (&["restore", "log", "--store", "sqlite://new.db"], "no backup of secmon"),
+        (&["restore", "absent", "--store", "sqlite://new.db"], "absent"),
+        (&["restore", "-", "--store", "sqlite://standby.db"], "no backup of secmon"),
+        (&["move", "--from", "sqlite://absent.db", "--to", "sqlite://new.db"], "no such file"),
+        (&["move", "--from", "sqlite://secmon.db", "--to", "sqlite://standby.db"], "already"),
+    ] {
+        let refused = secmon(path, arguments);
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr(&refused).contains(words), "{arguments:?}: {}", stderr(&refused));
+    }
+    for name in ["new.db", "x", "x.partial"] {
+        assert!(!path.join(name).exists(), "{name}");
+    }
 }

@@ -83,3 +83,14 @@ fn the_http_quick_start_runs() {
     let said = run(folder.path(), &format!("{start}\n{script}"));
     assert!(said.contains("\"accepted\":1") && said.contains("\"user.name\":\"bob\""), "{said}");
 }
+
+#[test]
+fn a_backup_is_made_and_restored() {
+    let folder = tempfile::tempdir().unwrap();
+    let fill = "secmon demo --events 50 > demo.log && secmon ingest demo.log";
+    run(folder.path(), &format!("{fill}\n{}", block("<!-- backup")));
+    assert!(
+        folder.path().join("before.backup").is_file()
+            && folder.path().join("restored.db").is_file()
+    );
+}

@@ -13,7 +13,7 @@ use super::{Failure, Run, StoreArgs};
 ///
 /// A backup is one file, the same for every database, compressed, and encrypted under a passphrase on request. It is
 /// restored beside itself and verified before it gets its name. It holds no key files: keep those apart.
-/// Examples: secmon backup /srv/backups/  ·  secmon backup --passphrase-file pw --command 'ssh vault "cat > secmon.backup"'
+/// Example: secmon backup /srv/backups/
 #[derive(Args, Debug)]
 pub(crate) struct Backup {
     #[command(flatten)]
