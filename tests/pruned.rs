@@ -311,7 +311,7 @@ fn attacks(folder: &TempDir, all: &VerifyOptions, genesis: &VerifyOptions) {
         ),
     ];
     for (attack, flaw) in attacks {
-        let victim = copy(&folder);
+        let victim = copy(folder);
         let db = without_triggers(&victim);
         db.run(attack).unwrap();
         drop(db);

@@ -12,10 +12,14 @@ use crate::rollups::Known;
 use crate::streams::StreamRow;
 use crate::tiles::TileRow;
 use crate::values::Values;
+use crate::writer::busy;
 use crate::{
-    Result, holds, hosts, incidents, inputs, receipts, records, removals, rollups, signals,
-    streams, tiles, values,
+    Error, Result, Writer, holds, hosts, incidents, inputs, receipts, records, removals, rollups,
+    signals, streams, tiles, values,
 };
+
+/// How often a batch is sent before its callers are told to wait.
+const TRIES: u32 = 3;
 
 /// A sealed batch on its way into the database: it is sent until it is there, always the same.
 #[derive(Debug)]
@@ -80,5 +84,50 @@ impl Pending {
             known.clear();
         }
         answer
+    }
+}
+
+impl Writer {
+    /// Commits what is pending; an unknown outcome is settled by what the database says.
+    pub(crate) fn flush(&mut self) -> Result<()> {
+        self.store.0.location.revive(&mut self.db)?;
+        let Some(pending) = &self.pending else { return Ok(()) };
+        for tries_left in (0..TRIES).rev() {
+            let Err(error) = pending.commit(&mut self.db, &mut self.known) else { break };
+            if self.db.is_silent() {
+                return Err(busy(&error.to_string()));
+            }
+            self.store.0.location.revive(&mut self.db)?;
+            match streams::settled(&mut self.db, &pending.stream) {
+                Ok((true, ..)) => break,
+                Ok((_, stored, closed)) if closed || stored != pending.from => {
+                    return Err(Error::Conflict { origin: self.stream.origin.clone() });
+                }
+                // What can never be stored must not keep all that comes behind it waiting.
+                _ if matches!(error, Error::Refused { .. }) => return Err(error),
+                // Others were in the way, or the connection broke: once more, the same bytes.
+                Ok(_) if tries_left > 0 && self.db.is_shared() => {}
+                _ => return Err(busy(&error.to_string())),
+            }
+        }
+        hit("commit.after");
+        let checkpoint = pending.batch.checkpoint.is_some();
+        let now = pending.now;
+        self.pending = None;
+        if checkpoint {
+            self.checkpoint_at = now;
+            self.checkpoint_size = self.stream.size();
+            self.urgent = false;
+            self.save_keys();
+        }
+        Ok(())
+    }
+
+    /// Writes the key file. A failure loses nothing: a file that is behind is evolved forward at the
+    /// next start, and the next checkpoint writes it again.
+    pub(crate) fn save_keys(&mut self) {
+        if let Err(error) = self.keys.write(&self.monitor.key_file()) {
+            self.warnings.push(format!("the key file could not be written: {error}"));
+        }
     }
 }

@@ -55,6 +55,7 @@ mod rollups;
 mod schema;
 mod sealed;
 mod signals;
+mod stored;
 mod streams;
 mod tail;
 mod tiles;

@@ -8,7 +8,7 @@ use crate::auditor::AuditorSecret;
 use crate::streams::StreamRow;
 use crate::vault::Vault;
 use crate::walk::Walk;
-use crate::{Error, Result, Store, keys, records, streams};
+use crate::{Error, Result, Store, keys, records, stored, streams};
 
 /// What the verifier holds, and what it looks at.
 #[derive(Clone, Debug, Default)]
@@ -123,7 +123,7 @@ impl Store {
     /// Looks for records of a stream that is not there.
     fn orphans(&self, streams: &[StreamRow]) -> Result<Option<Verdict>> {
         let numbers: Vec<i64> = streams.iter().map(|stream| stream.stream_no).collect();
-        let Some(number) = self.read(|db| records::orphan(db, &numbers))? else { return Ok(None) };
+        let Some(number) = self.read(|db| stored::orphan(db, &numbers))? else { return Ok(None) };
         if self
             .streams()?
             .iter()

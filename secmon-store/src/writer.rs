@@ -20,7 +20,7 @@ use crate::streams::StreamRow;
 use crate::tiles::Open;
 use crate::values::Values;
 use crate::vault::Vault;
-use crate::{Error, Result, Store, receipts, signed, streams, unsigned};
+use crate::{Error, Result, Store, receipts, signed, unsigned};
 
 /// A checkpoint is issued a second after news at the latest, or behind so many records; not more often
 /// than ten times a second.
@@ -29,8 +29,6 @@ const CHECKPOINT_RECORDS: u64 = 10_000;
 pub(crate) const CHECKPOINT_PAUSE: TimeDelta = TimeDelta::milliseconds(100);
 /// How long a signing key is in use.
 const ROTATE_AFTER: TimeDelta = TimeDelta::hours(24);
-/// How often a batch is sent before its callers are told to wait.
-const TRIES: u32 = 3;
 /// How often silence is attested, rules are told the time, and their memory is saved.
 const MINUTE: TimeDelta = TimeDelta::seconds(60);
 
@@ -358,51 +356,8 @@ impl Writer {
         });
         self.flush()
     }
-
-    /// Commits what is pending; an unknown outcome is settled by what the database says.
-    pub(crate) fn flush(&mut self) -> Result<()> {
-        self.store.0.location.revive(&mut self.db)?;
-        let Some(pending) = &self.pending else { return Ok(()) };
-        for tries_left in (0..TRIES).rev() {
-            let Err(error) = pending.commit(&mut self.db, &mut self.known) else { break };
-            if self.db.is_silent() {
-                return Err(busy(&error.to_string()));
-            }
-            self.store.0.location.revive(&mut self.db)?;
-            match streams::settled(&mut self.db, &pending.stream) {
-                Ok((true, ..)) => break,
-                Ok((_, stored, closed)) if closed || stored != pending.from => {
-                    return Err(Error::Conflict { origin: self.stream.origin.clone() });
-                }
-                // What can never be stored must not keep all that comes behind it waiting.
-                _ if matches!(error, Error::Refused { .. }) => return Err(error),
-                // Others were in the way, or the connection broke: once more, the same bytes.
-                Ok(_) if tries_left > 0 && self.db.is_shared() => {}
-                _ => return Err(busy(&error.to_string())),
-            }
-        }
-        hit("commit.after");
-        let checkpoint = pending.batch.checkpoint.is_some();
-        let now = pending.now;
-        self.pending = None;
-        if checkpoint {
-            self.checkpoint_at = now;
-            self.checkpoint_size = self.stream.size();
-            self.urgent = false;
-            self.save_keys();
-        }
-        Ok(())
-    }
-
-    /// Writes the key file. A failure loses nothing: a file that is behind is evolved forward at the
-    /// next start, and the next checkpoint writes it again.
-    pub(crate) fn save_keys(&mut self) {
-        if let Err(error) = self.keys.write(&self.monitor.key_file()) {
-            self.warnings.push(format!("the key file could not be written: {error}"));
-        }
-    }
 }
 
-fn busy(reason: &str) -> Error {
+pub(crate) fn busy(reason: &str) -> Error {
     Error::Busy { reason: reason.into() }
 }

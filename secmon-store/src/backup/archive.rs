@@ -69,7 +69,7 @@ impl<W: Write> Write for Layer<W> {
 
 /// A backup that is being written.
 pub(super) struct Out<W: Write> {
-    out: GzEncoder<Layer<W>>,
+    into: GzEncoder<Layer<W>>,
     hash: Sha256,
     rows: u64,
 }
@@ -90,7 +90,7 @@ impl<W: Write> Out<W> {
             }
         };
         let mut this =
-            Self { out: GzEncoder::new(layer, Compression::fast()), hash: Sha256::new(), rows: 0 };
+            Self { into: GzEncoder::new(layer, Compression::fast()), hash: Sha256::new(), rows: 0 };
         let header = serde_json::to_vec(header).map_err(|error| damaged(&error.to_string()))?;
         this.bytes(&header)?;
         Ok(this)
@@ -124,7 +124,7 @@ impl<W: Write> Out<W> {
                 Layer::Encrypted(out) => out.end()?.flush(),
             }
         };
-        end(self.out).map_err(failed)?;
+        end(self.into).map_err(failed)?;
         Ok(self.rows)
     }
 
@@ -137,7 +137,7 @@ impl<W: Write> Out<W> {
 
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
         self.hash.update(bytes);
-        self.out.write_all(bytes).map_err(failed)
+        self.into.write_all(bytes).map_err(failed)
     }
 }
 
@@ -241,10 +241,12 @@ impl In {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is mapped over")]
 fn failed(error: io::Error) -> Error {
     Error::Archive { reason: format!("it cannot be written: {error}") }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is mapped over")]
 fn read(error: io::Error) -> Error {
     let reason = match error.kind() {
         io::ErrorKind::UnexpectedEof => "it is cut off".into(),

@@ -31,7 +31,8 @@ impl Store {
         let target =
             keys.map_or_else(|| Location::parse(url).map(|to| to.keys()), |to| Ok(to.into()))?;
         copy_keys(&self.0.keys, &target)?;
-        let restored = self.pour(Restore::new(url).keys(Some(&target)).goes_on(), now, progress)?;
+        let restored =
+            self.pour(&Restore::new(url).keys(Some(&target)).goes_on(), now, progress)?;
         for (stream_no, _) in &held {
             self.read(|db| streams::close(db, *stream_no))?;
         }
@@ -41,7 +42,7 @@ impl Store {
     /// Puts a backup into another store as it is written.
     fn pour(
         &self,
-        restore: Restore,
+        restore: &Restore,
         now: DateTime<Utc>,
         progress: impl FnMut(u64),
     ) -> Result<Restored> {
@@ -68,7 +69,8 @@ fn copy_keys(from: &Path, to: &Path) -> Result<()> {
     for entry in std::fs::read_dir(from).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-        if name.ends_with(".lock") || name.ends_with(".new") || !path.is_file() {
+        // Locks, and what a crash has left.
+        if path.extension().is_some() || !path.is_file() {
             continue;
         }
         let Some(bytes) = crate::keys::bytes(&path)? else { continue };

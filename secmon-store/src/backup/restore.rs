@@ -114,7 +114,7 @@ impl Restore {
         }
         #[cfg(feature = "mysql")]
         crate::partitions::make_usual(&mut db, now)?;
-        self.rows(&mut db, &mut archive, &mut progress)?;
+        rows(&mut db, &mut archive, &mut progress)?;
         if !self.goes_on {
             let all = diesel::update(streams::table).set(streams::closed.eq(true));
             on!(&mut db, c => all.execute(c))?;
@@ -136,38 +136,38 @@ impl Restore {
         }
         Ok(Restored { header, verdicts })
     }
+}
 
-    /// Puts the rows of all tables back, as the archive has them.
-    fn rows(&self, db: &mut Db, archive: &mut In, progress: &mut impl FnMut(u64)) -> Result<()> {
-        let mut next = TABLES.iter();
-        let mut table: Option<&Table> = None;
-        let (mut rows, mut bytes, mut total) = (Vec::new(), 0, 0);
-        loop {
-            let item = archive.next(table.map_or(0, |table| table.columns.len()))?;
-            let is_full = rows.len() == ROWS || bytes > BYTES;
-            if let Some(table) = table.filter(|_| is_full || !matches!(item, Item::Row(_))) {
-                put(db, table, &rows)?;
-                (total, bytes) = (total + rows.len() as u64, 0);
-                rows.clear();
-                progress(total);
-            }
-            match item {
-                Item::Row(row) => {
-                    bytes += row.iter().flatten().map(Vec::len).sum::<usize>();
-                    rows.push(row);
-                }
-                Item::Table(name) => {
-                    let reason = || format!("`{name}` is none of its tables, or not in its place");
-                    let known = next.next().filter(|table| table.name == name);
-                    table = Some(known.ok_or_else(|| damaged(&reason()))?);
-                }
-                Item::End => break,
-            }
+/// Puts the rows of all tables back, as the archive has them.
+fn rows(db: &mut Db, archive: &mut In, progress: &mut impl FnMut(u64)) -> Result<()> {
+    let mut next = TABLES.iter();
+    let mut table: Option<&Table> = None;
+    let (mut rows, mut bytes, mut total) = (Vec::new(), 0, 0);
+    loop {
+        let item = archive.next(table.map_or(0, |table| table.columns.len()))?;
+        let is_full = rows.len() == ROWS || bytes > BYTES;
+        if let Some(table) = table.filter(|_| is_full || !matches!(item, Item::Row(_))) {
+            put(db, table, &rows)?;
+            (total, bytes) = (total + rows.len() as u64, 0);
+            rows.clear();
+            progress(total);
         }
-        match next.next() {
-            Some(table) => Err(damaged(&format!("table `{}` is missing", table.name))),
-            None => Ok(()),
+        match item {
+            Item::Row(row) => {
+                bytes += row.iter().flatten().map(Vec::len).sum::<usize>();
+                rows.push(row);
+            }
+            Item::Table(name) => {
+                let reason = || format!("`{name}` is none of its tables, or not in its place");
+                let known = next.next().filter(|table| table.name == name);
+                table = Some(known.ok_or_else(|| damaged(&reason()))?);
+            }
+            Item::End => break,
         }
+    }
+    match next.next() {
+        Some(table) => Err(damaged(&format!("table `{}` is missing", table.name))),
+        None => Ok(()),
     }
 }
 

@@ -67,7 +67,7 @@ impl std::fmt::Debug for Location {
 enum Place {
     Sqlite(PathBuf),
     #[cfg(feature = "mysql")]
-    Mysql(mysql::Place),
+    Mysql(Box<mysql::Place>),
 }
 
 impl Location {
@@ -81,7 +81,11 @@ impl Location {
         if url.starts_with("mysql://") {
             let place = mysql::Place::parse(url)?;
             let shown = place.shown();
-            return Ok(Self { url: shown, address: url.into(), place: Place::Mysql(place) });
+            return Ok(Self {
+                url: shown,
+                address: url.into(),
+                place: Place::Mysql(Box::new(place)),
+            });
         }
         Err(Error::Open {
             url: url.split('@').next_back().unwrap_or_default().into(),
@@ -184,7 +188,7 @@ impl Location {
                 let applied =
                     mysql::applied(&mut db).map_err(|error| self.failed(error.to_string()))?;
                 if self.is_behind::<diesel::mysql::Mysql>(&mysql::MIGRATIONS, &applied)? {
-                    place.migrate(&mut db).map_err(failed)?;
+                    mysql::Place::migrate(&mut db).map_err(failed)?;
                 }
             }
         }

@@ -121,7 +121,7 @@ impl Place {
 
     /// Makes what is missing of the schema. Each migration can be run again where one ended midway, and two
     /// services may do so at once: whoever is second waits.
-    pub(super) fn migrate(&self, db: &mut Connection) -> Result<(), String> {
+    pub(super) fn migrate(db: &mut Connection) -> Result<(), String> {
         let text = |error: Error| error.to_string();
         let lock = format!("SELECT GET_LOCK(CONCAT(DATABASE(), '.secmon'), {})", LONG.as_secs());
         sql_query(lock).execute(db).map_err(text)?;

@@ -12,7 +12,7 @@ use secmon_core::Level;
 use secmon_core::seal::{BLOCK, Columns, Flaw, KeptValue, Sealed, Verifier, leaf_hash};
 
 use crate::connection::Db;
-use crate::records::{self, Stored};
+use crate::stored::{self, Stored};
 use crate::streams::{CheckpointRow, StreamRow};
 use crate::tiles::{self, Leaves, Open, TILE, TileRow};
 use crate::vault::Vault;
@@ -79,7 +79,7 @@ impl Walk {
         loop {
             // What was written meanwhile comes with a later page.
             let size = self.stream.size();
-            let rows = records::stored(db, self.stream.stream_no, from, CHUNK)?;
+            let rows = stored::all(db, self.stream.stream_no, from, CHUNK)?;
             let mut ended = i64::try_from(rows.len()) != Ok(CHUNK);
             let last = rows.last().map_or(from, |row| row.seq);
             // With the last page comes a gap, perhaps, up to the end.
@@ -106,7 +106,7 @@ impl Walk {
                 self.record(db, verifier, row, kept.remove(&row.seq).unwrap_or_default())?;
             }
             progress(verifier.next_seq());
-            if !ended && records::is_twice(db, self.stream.stream_no, last)? {
+            if !ended && stored::is_twice(db, self.stream.stream_no, last)? {
                 let detail = "a second record of this index";
                 verifier.report(Flaw::Inserted, unsigned(last), detail);
             }
@@ -131,7 +131,7 @@ impl Walk {
         for row in self.open.rows(self.stream.stream_no).into_iter().skip(1) {
             compare(db, verifier, &row)?;
         }
-        if records::has_strange(db, self.stream.stream_no)? {
+        if stored::has_strange(db, self.stream.stream_no)? {
             let detail = "records whose index is negative or no integer";
             verifier.report(Flaw::Inserted, verifier.next_seq(), detail);
         }
@@ -160,7 +160,7 @@ impl Walk {
             let (no, vault) = (self.stream.stream_no, self.vault.as_ref());
             let now = values::kept(db, vault, no, row.seq, row.seq)?;
             values = now.into_values().next().unwrap_or_default();
-            again = records::stored(db, no, row.seq, 1)?;
+            again = stored::all(db, no, row.seq, 1)?;
         }
         let row = again.first().filter(|again| again.seq == row.seq).unwrap_or(row);
         verifier.record(&sealed(row, leaf, &values));

@@ -7,9 +7,9 @@ use secmon_core::seal::{BLOCK, Flaw, Verifier, inclusion, leaf_hash};
 
 use super::{CHUNK, Walk, sealed};
 use crate::connection::{Db, on};
-use crate::records::{self, Stored};
 use crate::schema::tiles as tile_rows;
 use crate::schema::{checkpoints, kept_proofs, seals};
+use crate::stored::{self, Stored};
 use crate::tiles::{self, Nodes, Open, TILE};
 use crate::{Error, Result, signed, unsigned, values};
 
@@ -127,7 +127,7 @@ impl Walk {
         let (no, end) = (self.stream.stream_no, self.stream.pruned_to);
         let (mut from, mut upper) = (0, None);
         loop {
-            let rows = records::stored(db, no, from, CHUNK)?;
+            let rows = stored::all(db, no, from, CHUNK)?;
             let more = i64::try_from(rows.len()) == Ok(CHUNK);
             let last = rows.last().map_or(from, |row| row.seq);
             for row in rows.iter().take_while(|row| row.seq < end) {
