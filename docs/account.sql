@@ -3,9 +3,10 @@
 --
 -- Run as an administrator, once the schema is there (open the store once with an account that may make it, for
 -- instance `secmon verify --store mysql://root@127.0.0.1/secmon`), and again behind an upgrade. The database is the one
--- that is in use: mariadb secmon < docs/account.sql. Give the password of your own in place of CHANGE-ME.
+-- that is in use: mariadb secmon < docs/account.sql. Put a password of your own, in quotes, in place of CHANGE-ME:
+-- as it stands the script is refused.
 
-CREATE USER IF NOT EXISTS 'secmon'@'%' IDENTIFIED BY 'CHANGE-ME';
+CREATE USER IF NOT EXISTS 'secmon'@'%' IDENTIFIED BY CHANGE-ME;
 
 -- Sealed: nobody but the procedures changes or deletes a row.
 GRANT SELECT, INSERT ON records TO 'secmon'@'%';

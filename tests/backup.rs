@@ -116,6 +116,26 @@ fn what_is_restored_is_the_same_and_its_streams_are_closed() {
 }
 
 #[test]
+fn what_a_database_has_left_beside_its_place_is_not_taken_for_that_of_a_new_one() {
+    let (_folder, store) = filled();
+    let backup = back_up(&store, None);
+    for end in ["-wal", "-journal"] {
+        let empty = folder();
+        let left = empty.path().join(format!("secmon.db{end}"));
+        fs::write(&left, "of a database that was moved away").unwrap();
+        let to = format!("sqlite://{}/secmon.db", empty.path().display());
+        let refused =
+            Restore::new(&to).run(Cursor::new(backup.clone()), noon(400), |_| {}).unwrap_err();
+        assert!(matches!(refused, Error::Exists { .. }), "{refused}");
+        fs::remove_file(left).unwrap();
+        Restore::new(&to).run(Cursor::new(backup.clone()), noon(400), |_| {}).unwrap();
+        let files: Vec<_> =
+            fs::read_dir(empty.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(files, ["secmon.db"]);
+    }
+}
+
+#[test]
 fn a_backup_is_made_while_a_writer_goes_on() {
     let folder = folder();
     let store = stores::open(&folder);

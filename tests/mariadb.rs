@@ -211,6 +211,16 @@ fn records_go_with_their_partition_once_every_stream_has_said_so() {
     let late = noon((99 + 90 + 7 + 14) * DAY);
     assert_eq!(expire(&mut first, late), 10);
     assert_eq!(events(), 10, "those of the other");
+    // What comes after them is announced once, and goes.
+    let more = noon((99 + 90 + 7 + 15) * DAY);
+    first
+        .write(rules.prepare_lines((0..10).map(|line| format!("last {line}")), more), more)
+        .unwrap();
+    first.maintain(noon((99 + 90 + 7 + 15) * DAY + 2)).unwrap();
+    let late = noon((99 + 90 + 7 + 15 + 90 + 8) * DAY);
+    assert_eq!(expire(&mut first, late), 10);
+    assert_eq!(events(), 10, "still those of the other alone");
+    assert_eq!(expire(&mut first, late), 0);
     first.close(late).unwrap();
     sound(&store);
 }
@@ -279,7 +289,7 @@ fn the_account_of_the_service_does_all_its_work_and_nothing_else() {
     drop(Store::open_with(&root, Some(&keys(folder())), true).unwrap());
     let script =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/account.sql")).unwrap();
-    server.run("secmon", &script.replace("CHANGE-ME", "geheim")).unwrap();
+    server.run("secmon", &script.replace("BY CHANGE-ME", "BY 'geheim'")).unwrap();
     let url = root.replace("root@", "secmon:geheim@");
     let folder = folder();
     let store = Store::open_with(&url, Some(&keys(&folder)), true).unwrap();

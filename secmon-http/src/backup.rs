@@ -114,8 +114,10 @@ fn into_file(
     }
     let partial = beside(path, ".partial");
     let made = (|| {
+        // Of an attempt that broke off.
+        let _ = fs::remove_file(&partial);
         let mut options = File::options();
-        options.write(true).create(true).truncate(true);
+        options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&partial).map_err(failed)?;
@@ -143,23 +145,36 @@ fn check(
     passphrase: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<(), String> {
-    let target = beside(path, ".check");
+    // What is encrypted there lies here in clear: in a folder of our own, for as long as it takes.
+    let folder = beside(path, ".check");
+    let _ = fs::remove_dir_all(&folder);
+    let made = private_folder(&folder);
+    made.map_err(|error| format!("`{}`: {error}", folder.display()))?;
+    let target = folder.join("check.db");
     let file = File::open(path).map_err(|error| format!("`{}`: {error}", path.display()))?;
     let mut restore = Restore::new(&format!("sqlite://{}", target.display())).takes_unsound(true);
     if let Some(passphrase) = passphrase {
         restore = restore.passphrase(passphrase);
     }
     let restored = restore.run(std::io::BufReader::new(file), now, |_| {});
-    for end in ["", "-wal", "-shm"] {
-        let mut name = target.clone().into_os_string();
-        name.push(end);
-        let _ = fs::remove_file(name);
-    }
+    let _ = fs::remove_dir_all(&folder);
     let restored = restored.map_err(|error| format!("the backup cannot be restored: {error}"))?;
     if restored.header.streams != header.streams {
         return Err("the backup holds other roots than the store".into());
     }
     Ok(())
+}
+
+#[cfg(unix)]
+fn private_folder(path: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+#[cfg(not(unix))]
+fn private_folder(path: &Path) -> std::io::Result<()> {
+    fs::create_dir(path)
 }
 
 fn into_command(
@@ -182,8 +197,17 @@ fn into_command(
     let mut out = BufWriter::with_capacity(1 << 20, input);
     let header = store.backup(&mut out, passphrase, now, progress);
     let flushed = out.flush();
+    if header.is_err() || flushed.is_err() {
+        // Else it would take what it has for the whole. It may have ended by itself.
+        let _ = child.kill();
+    }
     drop(out);
     let status = child.wait().map_err(failed)?;
+    if let Err(error) = &header
+        && !matches!(error, secmon_store::Error::Archive { .. })
+    {
+        return Err(error.to_string());
+    }
     if !status.success() {
         return Err(format!("`{command}` ended with {status}: the backup did not arrive"));
     }

@@ -361,7 +361,8 @@ impl Loop {
                 error => {
                     tracing::error!(%error, "the writer is opened again: {error}");
                     self.writer = None;
-                    self.opening.anew = matches!(error, secmon_store::Error::Conflict { .. });
+                    // Until it has been opened so.
+                    self.opening.anew |= matches!(error, secmon_store::Error::Conflict { .. });
                 }
             }
             error.to_string()

@@ -103,10 +103,14 @@ impl Writer {
                 Ok((_, stored, closed)) if closed || stored != pending.from => {
                     return Err(Error::Conflict { origin: self.stream.origin.clone() });
                 }
-                // What can never be stored must not keep all that comes behind it waiting.
-                _ if matches!(error, Error::Refused { .. }) => return Err(error),
                 // Others were in the way, or the connection broke: once more, the same bytes.
                 Ok(_) if tries_left > 0 && self.db.is_shared() => {}
+                // What can never be stored must not keep all that comes behind it waiting.
+                _ if matches!(error, Error::Refused { .. }) => return Err(error),
+                // Nor what a server refuses for a reason that does not pass by itself.
+                Ok(_) if matches!(error, Error::Database { .. }) && self.db.is_shared() => {
+                    return Err(error);
+                }
                 _ => return Err(busy(&error.to_string())),
             }
         }

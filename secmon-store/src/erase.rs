@@ -171,27 +171,26 @@ pub(crate) fn forget_records(db: &mut Db, stream_no: i64, seqs: &[i64]) -> Resul
     sealed::forget_subjects(db, tokens)
 }
 
-/// Encrypts all values anew under the key in use.
+/// Encrypts all values anew under the key in use. What this machine cannot read stays as it is: its key may be that of
+/// another, and if nobody has it, verification says so.
 fn reseal(db: &mut Db, vault: &Vault) -> Result<()> {
+    let mut behind = Vec::new();
     loop {
         let query = subjects::table
-            .filter(subjects::key_id.ne(vault.current()))
+            .filter(subjects::token.gt(&behind).and(subjects::key_id.ne(vault.current())))
+            .order(subjects::token)
             .limit(CHUNK)
             .select((subjects::token, subjects::kind, subjects::ciphertext, subjects::key_id));
         let rows: Vec<(Vec<u8>, String, Vec<u8>, i64)> = on!(db, c => query.load(c))?;
-        if rows.is_empty() {
-            return Ok(());
-        }
+        let Some((last, ..)) = rows.last() else { return Ok(()) };
+        behind.clone_from(last);
         db.transaction(|db| {
             for (token, kind, sealed, key_id) in &rows {
                 let opened = vault.open_value(token, kind, *key_id, sealed).and_then(Result::ok);
-                let sealed = match (token.as_slice().try_into(), opened) {
-                    (Ok(bytes), Some(subject)) => {
-                        vault.seal(&Token::from_bytes(bytes), &subject)?
-                    }
-                    // It could be read by nobody: verification says so.
-                    _ => sealed.clone(),
+                let (Ok(bytes), Some(subject)) = (token.as_slice().try_into(), opened) else {
+                    continue;
                 };
+                let sealed = vault.seal(&Token::from_bytes(bytes), &subject)?;
                 let set = (subjects::ciphertext.eq(sealed), subjects::key_id.eq(vault.current()));
                 let row = subjects::table.filter(subjects::token.eq(token));
                 on!(db, c => diesel::update(row).set(set).execute(c))?;

@@ -143,8 +143,13 @@ const PASSING: &[&str] = &[
 ];
 
 /// What no repetition helps: 1406, 1264, 1366 and 1153.
-const REFUSED: &[&str] =
-    &["Data too long", "Out of range value", "Incorrect string value", "max_allowed_packet"];
+const REFUSED: &[&str] = &[
+    "Data too long",
+    "Out of range value",
+    "Incorrect string value",
+    "max_allowed_packet",
+    "Packet too large",
+];
 
 impl Error {
     pub(crate) fn file(path: &std::path::Path, source: std::io::Error) -> Self {
@@ -167,11 +172,11 @@ impl From<diesel::result::Error> for Error {
         {
             return Self::Refused { reason };
         }
-        if PASSING.iter().any(|words| reason.contains(words)) {
-            return Self::Busy { reason };
-        }
         if REFUSED.iter().any(|words| reason.contains(words)) {
             return Self::Refused { reason };
+        }
+        if PASSING.iter().any(|words| reason.contains(words)) {
+            return Self::Busy { reason };
         }
         Self::Database { reason }
     }

@@ -9,7 +9,8 @@ use secmon_core::seal::Retention;
 
 use crate::connection::{Connection, Db};
 use crate::failpoint::hit;
-use crate::{Error, Result, Writer};
+use crate::schema::records;
+use crate::{Error, Result, Writer, signed};
 
 /// How often partitions are made ahead.
 const MAKE_EVERY: TimeDelta = TimeDelta::hours(12);
@@ -71,13 +72,20 @@ impl Writer {
         }
         for bound in due {
             // Streams that nobody writes to announce nothing: then each takes its own away.
-            let deletes = bound + GRACE <= today;
+            let deletes = bound + GRACE <= today && self.due.deleted < bound;
             if self.due.marked < bound || deletes {
                 let gone = self.expire_before(bound, deletes, now)?;
                 if gone > 0 {
                     return Ok(gone);
                 }
+                if self.is_uncovered(bound)? {
+                    // No checkpoint covers the last of them yet: they are announced at the next look.
+                    return Ok(0);
+                }
                 self.mark(bound)?;
+                if deletes {
+                    self.due.deleted = bound;
+                }
             }
             self.drop_partition(bound)?;
         }
@@ -92,16 +100,28 @@ impl Writer {
         on_mysql(&mut self.db, |c| {
             sql_query(
                 "INSERT INTO expirations (stream_no, day, last_seq, forgotten) VALUES (?, ?, ?, 0) \
-                 ON DUPLICATE KEY UPDATE day = VALUES(day), last_seq = GREATEST(last_seq, VALUES(last_seq))",
+                 ON DUPLICATE KEY UPDATE day = GREATEST(day, VALUES(day)), \
+                 last_seq = GREATEST(last_seq, VALUES(last_seq))",
             )
             .bind::<BigInt, _>(no)
             .bind::<BigInt, _>(bound)
             .bind::<BigInt, _>(last)
             .execute(c)
         })?;
-        self.due.marked = bound;
+        self.due.marked = self.due.marked.max(bound);
         hit("expire.marked");
         Ok(())
+    }
+
+    /// Whether there are events before a day that no checkpoint covers.
+    fn is_uncovered(&mut self, bound: i64) -> Result<bool> {
+        let open = records::stream_no
+            .eq(self.stream.stream_no)
+            .and(records::seq.ge(signed(self.checkpoint_size)))
+            .and(records::category.eq("event").and(records::expires.lt(bound)));
+        let query = records::table.filter(open).select(records::seq);
+        let found: Option<i64> = on_mysql(&mut self.db, |c| query.first(c).optional())?;
+        Ok(found.is_some())
     }
 
     /// Takes away personal values of records that have gone with a partition; says of how many records.
@@ -110,20 +130,27 @@ impl Writer {
         let own = "SELECT day, last_seq, forgotten FROM expirations WHERE stream_no = ?";
         let own: Vec<Expiration> =
             on_mysql(&mut self.db, |c| sql_query(own).bind::<BigInt, _>(no).load(c))?;
-        let Some(own) = own.first().filter(|own| own.day > own.forgotten) else { return Ok(0) };
-        if first_due.is_some_and(|bound| bound <= own.day) {
+        let Some(own) = own.first() else { return Ok(0) };
+        // What was announced before a start need not be announced again.
+        self.due.marked = self.due.marked.max(own.day);
+        if own.day <= own.forgotten {
             return Ok(0);
         }
+        let mut patient = self.store.0.location.connect_patiently()?;
         let gone = "SELECT DISTINCT v.seq AS bound FROM erasable_values AS v \
                     WHERE v.stream_no = ? AND v.seq <= ? AND NOT EXISTS \
                     (SELECT 1 FROM records AS r WHERE r.stream_no = v.stream_no AND r.seq = v.seq) LIMIT 1000";
-        let gone: Vec<Bound> = on_mysql(&mut self.db, |c| {
+        let gone: Vec<Bound> = on_mysql(&mut patient, |c| {
             sql_query(gone).bind::<BigInt, _>(no).bind::<BigInt, _>(own.last_seq).load(c)
         })?;
         let seqs: Vec<i64> = gone.into_iter().map(|row| row.bound).collect();
         if !seqs.is_empty() {
             self.db.transaction(|db| crate::erase::forget_records(db, no, &seqs))?;
             return Ok(seqs.len() as u64);
+        }
+        // More goes with what others keep there.
+        if first_due.is_some_and(|bound| bound <= own.day) {
+            return Ok(0);
         }
         on_mysql(&mut self.db, |c| {
             sql_query("UPDATE expirations SET forgotten = ? WHERE stream_no = ?")
@@ -139,9 +166,11 @@ impl Writer {
         let mut db = self.store.0.location.connect_patiently()?;
         let drop = sql_query("CALL secmon_drop_partition(?)").bind::<BigInt, _>(bound);
         match on_mysql(&mut db, |c| drop.execute(c)) {
-            // Others have not announced theirs yet, or were as fast.
-            Err(Error::Database { reason })
-                if reason.contains("announced to go") || reason.contains("no partition") =>
+            // Others have not announced theirs yet, or were as fast; or read there, as a backup does.
+            Err(Error::Database { reason } | Error::Busy { reason })
+                if ["announced to go", "no partition", "Lock wait timeout"]
+                    .iter()
+                    .any(|words| reason.contains(words)) =>
             {
                 Ok(())
             }
@@ -155,7 +184,11 @@ impl Writer {
             return Ok(());
         }
         let mut db = self.store.0.location.connect_patiently()?;
-        make(&mut db, today, self.monitor.retention())?;
+        match make(&mut db, today, self.monitor.retention()) {
+            // Somebody reads there, as a backup does: an hour later will do.
+            Err(Error::Busy { reason }) if reason.contains("Lock wait timeout") => {}
+            made => made?,
+        }
         self.due.made_at = Some(now);
         Ok(())
     }

@@ -32,6 +32,10 @@ pub(crate) struct Due {
     pub(crate) made_at: Option<DateTime<Utc>>,
     /// The day before which all were announced, in partitions.
     pub(crate) marked: i64,
+    /// The day before which this stream has deleted its own, in partitions that others keep.
+    pub(crate) deleted: i64,
+    /// Whether what is due is deleted, or goes with its partition.
+    pub(crate) deletes: bool,
 }
 
 impl Due {
@@ -96,9 +100,9 @@ impl Writer {
         deletes: bool,
         now: DateTime<Utc>,
     ) -> Result<u64> {
-        if self.due.day != day {
-            let Due { made_at, marked, .. } = self.due;
-            self.due = Due { day, made_at, marked, ..Due::default() };
+        if (self.due.day, self.due.deletes) != (day, deletes) {
+            let Due { made_at, marked, deleted, .. } = self.due;
+            self.due = Due { day, made_at, marked, deleted, deletes, ..Due::default() };
         }
         if self.due.seqs.is_empty() {
             self.announce_due(now)?;

@@ -152,6 +152,17 @@ pub(crate) struct SealRow {
 
 /// Begins a stream, with the next free number.
 pub(crate) fn insert(db: &mut Db, row: &mut StreamRow) -> Result<()> {
+    // Of services that begin at the same moment each gets a number of its own in the end.
+    for _ in 0..20 {
+        match begin(db, row) {
+            Err(Error::Refused { .. } | Error::Busy { .. }) if db.is_shared() && !db.is_lost() => {}
+            begun => return begun,
+        }
+    }
+    begin(db, row)
+}
+
+fn begin(db: &mut Db, row: &mut StreamRow) -> Result<()> {
     db.transaction(|db| {
         let last: Option<i64> =
             on!(db, c => streams::table.select(diesel::dsl::max(streams::stream_no)).first(c))?;
@@ -178,6 +189,13 @@ pub(crate) fn open_of(db: &mut Db, label: &str) -> Result<Vec<StreamRow>> {
 pub(crate) fn close(db: &mut Db, stream_no: i64) -> Result<()> {
     let row = streams::table.filter(streams::stream_no.eq(stream_no));
     on!(db, c => diesel::update(row).set(streams::closed.eq(true)).execute(c))?;
+    Ok(())
+}
+
+/// Opens a stream again that was closed to be moved.
+pub(crate) fn reopen(db: &mut Db, stream_no: i64) -> Result<()> {
+    let row = streams::table.filter(streams::stream_no.eq(stream_no));
+    on!(db, c => diesel::update(row).set(streams::closed.eq(false)).execute(c))?;
     Ok(())
 }
 

@@ -59,7 +59,7 @@ impl Vault {
             return Ok(vault);
         }
         let index = BASE64.encode(Zeroizing::new(random::<32>()?));
-        let vault = Self { index, keys: vec![Key::new(1)?] };
+        let vault = Self { index, keys: vec![Key::new(number()?)?] };
         vault.write(&place)?;
         Ok(vault)
     }
@@ -117,7 +117,7 @@ impl Vault {
     /// Begins to use a new key; those before stay until [`Vault::forget`].
     pub(crate) fn rotate(&mut self, folder: &Path) -> Result<()> {
         let place = place(folder)?;
-        self.keys.push(Key::new(self.current() + 1)?);
+        self.keys.push(Key::new(number()?)?);
         self.write(&place)
     }
 
@@ -140,6 +140,11 @@ impl Key {
     fn new(id: i64) -> Result<Self> {
         Ok(Self { id, key: BASE64.encode(Zeroizing::new(random::<32>()?)) })
     }
+}
+
+/// A number that no other machine has given a key.
+fn number() -> Result<i64> {
+    Ok(i64::from_be_bytes(random()?) & i64::MAX)
 }
 
 fn place(folder: &Path) -> Result<KeyPlace> {

@@ -27,6 +27,8 @@ impl Server {
             .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
             .arg(format!("--datadir={}", folder.path().join("data").display()))
             .arg(format!("--user={}", user()))
+            // Several that are made at once take the same names for what passes.
+            .env("TMPDIR", folder.path())
             .output()
             .expect("mariadb-install-db is installed by tests/run");
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
@@ -60,6 +62,7 @@ impl Server {
                 "--character-set-server=utf8mb4",
             ])
             .args(&self.options)
+            .env("TMPDIR", self.folder.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)

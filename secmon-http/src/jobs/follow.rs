@@ -20,8 +20,9 @@ const AUTH_LOGS: [&str; 2] = ["/var/log/auth.log", "/var/log/secure"];
 const PAUSE: Duration = Duration::from_millis(500);
 /// Bytes that tell a file from another one of its name.
 const HEAD: u64 = 256;
-/// Lines of one request.
+/// Lines of one request, and bytes: with what is parsed of them they are a third of what one part may have.
 const MOST_LINES: usize = 1_000;
+const MOST_BYTES: usize = 512 << 10;
 
 pub(super) async fn run(app: App) {
     let config = &app.0.config.follow;
@@ -72,6 +73,10 @@ async fn follow(app: App, path: PathBuf) {
             continue;
         }
         match app.0.queue.store(request).await {
+            // Stored before, by a try whose end nobody saw: the position will tell.
+            Ok(receipts) if receipts.iter().all(|receipt| receipt.replayed) => {
+                tokio::time::sleep(PAUSE).await;
+            }
             Ok(_) => app.0.metrics.ingested("file", events - bad, bad),
             // The position was not stored either, or not yet: the same lines are read again, and their key tells
             // if they are there by then.
@@ -103,9 +108,14 @@ fn read(store: &Store, label: &str, path: &Path) -> Result<Chunk, String> {
     // Services of other machines, which share the store, follow files of the same path.
     let name = format!("{label}:{}", path.display());
     let mut file = File::open(path).map_err(failed)?;
-    let facts = file.metadata().map_err(failed)?;
-    let size = facts.len();
-    let known = store.position(&name).map_err(|error| error.to_string())?;
+    let size = file.metadata().map_err(failed)?.len();
+    let failed_store = |error: secmon_store::Error| error.to_string();
+    let known = match store.position(&name).map_err(failed_store)? {
+        // Of a version that knew one service a store.
+        None => store.position(&path.display().to_string()).map_err(failed_store)?,
+        known => known,
+    };
+    let known = known.map(|position| Position { name: name.clone(), ..position });
     let mut position = known.unwrap_or(Position {
         name,
         fingerprint: Sha256::digest([]).into(),
@@ -122,11 +132,14 @@ fn read(store: &Store, label: &str, path: &Path) -> Result<Chunk, String> {
     if size == position.position {
         return Ok(Chunk { lines: Vec::new(), position: None, key: None });
     }
-    let begin = position.position;
+    // Of a file each line is counted once, also where the file begins anew.
+    let key = RequestKey::new("follow", &format!("{}:{}", position.name, position.lines), b"");
     file.seek(SeekFrom::Start(position.position)).map_err(failed)?;
     let mut reader = BufReader::with_capacity(1 << 20, &file);
     let mut lines = Vec::new();
-    while lines.len() < MOST_LINES {
+    let mut bytes = 0;
+    // One request of one part: the position is stored with all of its lines, or none.
+    while lines.len() < MOST_LINES && bytes < MOST_BYTES {
         let mut line = Vec::new();
         let limit = MOST_LINE as u64;
         let read = reader.by_ref().take(limit).read_until(b'\n', &mut line).map_err(failed)?;
@@ -135,31 +148,16 @@ fn read(store: &Store, label: &str, path: &Path) -> Result<Chunk, String> {
             break;
         }
         position.position += read as u64;
+        bytes += read;
         if line.last() == Some(&b'\n') {
             line.pop();
         }
         lines.push(line);
     }
-    let key = lines.first().map(|first| {
-        let place = format!("{}:{begin}:{}", inode(&facts), String::from_utf8_lossy(first));
-        RequestKey::new("follow", &format!("{}:{place}", position.name), b"")
-    });
     position.lines += lines.len() as u64;
     position.head = position.position.min(HEAD);
     position.fingerprint = fingerprint(&mut file, position.head).map_err(failed)?;
-    Ok(Chunk { lines, position: Some(position), key })
-}
-
-/// What tells a file from another that took its name.
-#[cfg(unix)]
-fn inode(facts: &std::fs::Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::ino(facts)
-}
-
-/// What tells a file from another that took its name.
-#[cfg(not(unix))]
-fn inode(_: &std::fs::Metadata) -> u64 {
-    0
+    Ok(Chunk { lines, position: Some(position), key: Some(key) })
 }
 
 /// SHA-256 of the first bytes.

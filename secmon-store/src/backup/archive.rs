@@ -18,7 +18,7 @@ const PLAIN: &[u8] = b"secmon-backup v1 plain....\n";
 const ENCRYPTED: &[u8] = b"secmon-backup v1 encrypted\n";
 const FIRST: usize = 27;
 
-/// A header is small, a cell no larger than what any of them holds: else the file is damaged.
+/// A header is small, a row no larger than what any of them holds: else the file is damaged.
 const MOST_HEADER: u32 = 16 << 20;
 const MOST_CELL: u32 = 256 << 20;
 const NULL: u32 = u32::MAX;
@@ -102,6 +102,9 @@ impl<W: Write> Out<W> {
     }
 
     pub(super) fn row(&mut self, cells: &Cells) -> Result<()> {
+        if cells.iter().flatten().map(Vec::len).sum::<usize>() > MOST_CELL as usize {
+            return Err(damaged("a row is larger than 256 MiB"));
+        }
         self.put(b"R")?;
         for cell in cells {
             match cell {
@@ -194,7 +197,14 @@ impl In {
                 Ok(Item::Table(String::from_utf8_lossy(&name).into_owned()))
             }
             [b'R'] => {
-                let row = (0..cells).map(|_| self.bytes(MOST_CELL)).collect::<Result<Cells>>()?;
+                let mut room = MOST_CELL;
+                let mut row = Cells::with_capacity(cells);
+                for _ in 0..cells {
+                    let cell = self.bytes(room)?;
+                    let size = cell.as_ref().map_or(0, Vec::len);
+                    room = room.saturating_sub(u32::try_from(size).unwrap_or(u32::MAX));
+                    row.push(cell);
+                }
                 Ok(Item::Row(row))
             }
             [b'Z'] => {

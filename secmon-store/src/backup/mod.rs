@@ -59,7 +59,8 @@ impl Store {
             Db::Sqlite(_) => "BEGIN",
             #[cfg(feature = "mysql")]
             Db::Mysql(_) => {
-                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT"
+                "SET SESSION net_write_timeout = 3600; SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
+                 START TRANSACTION WITH CONSISTENT SNAPSHOT"
             }
         };
         on!(&mut db, c => c.batch_execute(begin))?;

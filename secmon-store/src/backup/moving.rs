@@ -1,9 +1,10 @@
 //! A store moves to another place, on another database perhaps, and its streams go on there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
+use super::archive::HeaderStream;
 use super::restore::{Restore, Restored};
 use crate::connection::Location;
 use crate::keys::KeyPlace;
@@ -14,7 +15,8 @@ impl Store {
     /// closes the streams here. Proofs and checkpoints stay what they are, and writers go on with the same streams.
     ///
     /// # Errors
-    /// [`Error::Locked`] when a writer is open; else as [`Restore::run`]. This store is then as it was.
+    /// [`Error::Locked`] when a writer is open on this machine, [`Error::Conflict`] when one on another machine has gone
+    /// on meanwhile; else as [`Restore::run`]. This store is then as it was, and no stream is open in both.
     pub fn move_to(
         &self,
         url: &str,
@@ -22,21 +24,52 @@ impl Store {
         now: DateTime<Utc>,
         progress: impl FnMut(u64),
     ) -> Result<Restored> {
-        // As long as these are held, nobody writes.
+        // As long as these are held, nobody on this machine writes.
         let mut held = Vec::new();
         for stream in self.streams()?.into_iter().filter(|stream| !stream.closed) {
             let place = KeyPlace::lock(&self.0.keys, &stream.id())?;
-            held.push((stream.stream_no, place.ok_or(Error::Locked { label: stream.label })?));
+            held.push(place.ok_or(Error::Locked { label: stream.label })?);
         }
         let target =
             keys.map_or_else(|| Location::parse(url).map(|to| to.keys()), |to| Ok(to.into()))?;
-        copy_keys(&self.0.keys, &target)?;
-        let restored =
-            self.pour(&Restore::new(url).keys(Some(&target)).goes_on(), now, progress)?;
-        for (stream_no, _) in &held {
-            self.read(|db| streams::close(db, *stream_no))?;
-        }
+        let mut copied = Vec::new();
+        let moved = copy_keys(&self.0.keys, &target, &mut copied).and_then(|()| {
+            let restored = self.pour(&Restore::new(url).keys(Some(&target)), now, progress)?;
+            // Closed here before they are open there: whatever happens between, no stream is open in both.
+            let open = self.close_as(&restored.header.streams)?;
+            Ok((restored, open))
+        });
+        let (restored, open) = moved.inspect_err(|_| {
+            for path in &copied {
+                // The keys are where they were.
+                let _ = std::fs::remove_file(path);
+            }
+        })?;
+        let there = Self::open_with(url, Some(&target), false)?;
+        there.read(|db| open.iter().try_for_each(|no| streams::reopen(db, *no)))?;
+        drop(held);
         Ok(restored)
+    }
+
+    /// Closes all streams, if they are what they were when they were copied; gives the numbers of those that were open.
+    fn close_as(&self, copied: &[HeaderStream]) -> Result<Vec<i64>> {
+        self.read(|db| {
+            db.transaction(|db| {
+                let now = streams::all(db)?;
+                for stream in &now {
+                    let is_same = |copy: &HeaderStream| {
+                        copy.origin == stream.origin && copy.size == stream.size()
+                    };
+                    if !copied.iter().any(is_same) {
+                        return Err(Error::Conflict { origin: stream.origin.clone() });
+                    }
+                }
+                let open: Vec<i64> =
+                    now.iter().filter(|row| !row.closed).map(|row| row.stream_no).collect();
+                open.iter().try_for_each(|no| streams::close(db, *no))?;
+                Ok(open)
+            })
+        })
     }
 
     /// Puts a backup into another store as it is written.
@@ -60,8 +93,8 @@ impl Store {
     }
 }
 
-/// Copies all key files, not over others.
-fn copy_keys(from: &Path, to: &Path) -> Result<()> {
+/// Copies all key files, not over others; says which were made.
+fn copy_keys(from: &Path, to: &Path, made: &mut Vec<PathBuf>) -> Result<()> {
     if from == to || !from.is_dir() {
         return Ok(());
     }
@@ -85,6 +118,7 @@ fn copy_keys(from: &Path, to: &Path) -> Result<()> {
                 let place = KeyPlace::lock(to, name)?;
                 let place = place.ok_or_else(|| Error::Locked { label: name.into() })?;
                 place.write_bytes(&bytes)?;
+                made.push(target);
             }
         }
     }

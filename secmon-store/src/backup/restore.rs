@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use secmon_core::seal::Verdict;
+use zeroize::Zeroizing;
 
 use super::archive::{Cells, Header, HeaderStream, In, Item, damaged};
 use super::rows::insert;
@@ -20,13 +21,18 @@ const BYTES: usize = 4 << 20;
 const STATEMENT: usize = 100;
 
 /// How a backup is put back.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Restore {
     url: String,
     keys: Option<PathBuf>,
-    passphrase: Option<String>,
+    passphrase: Option<Zeroizing<String>>,
     takes_unsound: bool,
-    goes_on: bool,
+}
+
+impl std::fmt::Debug for Restore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Restore(..)")
+    }
 }
 
 /// What was put back.
@@ -42,7 +48,7 @@ impl Restore {
     /// Into the store of this URL, which must not be there yet; a database must be empty.
     pub fn new(url: &str) -> Self {
         let url = url.to_owned();
-        Self { url, keys: None, passphrase: None, takes_unsound: false, goes_on: false }
+        Self { url, keys: None, passphrase: None, takes_unsound: false }
     }
 
     /// With key files in this folder.
@@ -55,7 +61,7 @@ impl Restore {
     /// Of a backup that is encrypted.
     #[must_use]
     pub fn passphrase(mut self, passphrase: &str) -> Self {
-        self.passphrase = Some(passphrase.into());
+        self.passphrase = Some(Zeroizing::new(passphrase.into()));
         self
     }
 
@@ -63,12 +69,6 @@ impl Restore {
     #[must_use]
     pub fn takes_unsound(mut self, takes: bool) -> Self {
         self.takes_unsound = takes;
-        self
-    }
-
-    /// Streams stay open: their key files come along.
-    pub(crate) fn goes_on(mut self) -> Self {
-        self.goes_on = true;
         self
     }
 
@@ -85,7 +85,8 @@ impl Restore {
         now: DateTime<Utc>,
         progress: impl FnMut(u64),
     ) -> Result<Restored> {
-        let (header, archive) = In::begin(from, self.passphrase.as_deref())?;
+        let (header, archive) =
+            In::begin(from, self.passphrase.as_ref().map(|text| text.as_str()))?;
         let location = Location::parse(&self.url)?;
         let place = location.beside()?;
         let keys = self.keys.clone().unwrap_or_else(|| location.keys());
@@ -107,18 +108,14 @@ impl Restore {
     ) -> Result<Restored> {
         let store = Store::open_with(&place.address, Some(keys), true)?;
         let mut db = place.connect(false)?;
-        let is_empty: Option<i64> =
-            on!(&mut db, c => streams::table.select(streams::stream_no).first(c).optional())?;
-        if is_empty.is_some() {
+        if !super::rows::are_empty(&mut db)? {
             return Err(Error::Exists { url: place.url.clone() });
         }
         #[cfg(feature = "mysql")]
-        crate::partitions::make_usual(&mut db, now)?;
+        crate::partitions::make_usual(&mut place.connect_patiently()?, now)?;
         rows(&mut db, &mut archive, &mut progress)?;
-        if !self.goes_on {
-            let all = diesel::update(streams::table).set(streams::closed.eq(true));
-            on!(&mut db, c => all.execute(c))?;
-        }
+        let all = diesel::update(streams::table).set(streams::closed.eq(true));
+        on!(&mut db, c => all.execute(c))?;
         drop(db);
         let found = store.streams()?.into_iter().map(|stream| HeaderStream {
             root: secmon_core::hex(&stream.root),

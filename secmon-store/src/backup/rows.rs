@@ -8,7 +8,7 @@ use diesel::sql_query;
 use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 
 use super::archive::{Cells, damaged};
-use super::tables::{Kind, Table};
+use super::tables::{Kind, TABLES, Table};
 use crate::Result;
 use crate::connection::{Db, on};
 
@@ -71,6 +71,18 @@ pub(super) fn each_row(
         }
         Ok(())
     })
+}
+
+/// Whether no table holds anything.
+pub(super) fn are_empty(db: &mut Db) -> Result<bool> {
+    for table in TABLES {
+        let query = format!("SELECT NULL AS c0 FROM {} LIMIT 1", table.name);
+        let rows: Vec<Row> = on!(db, c => sql_query(query).load(c))?;
+        if !rows.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Puts rows into a table.

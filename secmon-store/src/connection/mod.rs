@@ -3,6 +3,8 @@
 #[cfg(feature = "mysql")]
 mod mysql;
 mod sqlite;
+#[cfg(feature = "mysql")]
+mod timed;
 
 use std::path::{Path, PathBuf};
 
@@ -143,7 +145,10 @@ impl Location {
             Place::Sqlite(_) => self.reconnect(),
             Place::Mysql(place) => {
                 let connection = place.connect(mysql::LONG);
-                Ok(Db::Mysql(Box::new(connection.map_err(|reason| Error::Busy { reason })?)))
+                let mut connection = connection.map_err(|reason| Error::Busy { reason })?;
+                // Whoever waits for a table keeps all others waiting behind him.
+                connection.batch_execute("SET SESSION lock_wait_timeout = 2")?;
+                Ok(Db::Mysql(Box::new(connection)))
             }
         }
     }
@@ -155,14 +160,15 @@ impl Location {
             #[cfg(feature = "mysql")]
             Db::Mysql(connection) => connection.idle() > mysql::TRUSTED,
         };
-        if is_old && !db.is_lost() {
+        let mut is_gone = db.is_lost();
+        if is_old && !is_gone {
             match db.ping() {
                 // Another connection would wait as long.
                 Err(error) if db.is_silent() => return Err(error),
-                _ => {}
+                answer => is_gone = answer.is_err(),
             }
         }
-        if db.is_lost() {
+        if is_gone {
             *db = self.reconnect()?;
         }
         Ok(())
@@ -220,7 +226,14 @@ impl Location {
     /// [`Error::Exists`]: there is a file.
     pub(crate) fn beside(&self) -> Result<Self> {
         match &self.place {
-            Place::Sqlite(path) if path.exists() => Err(Error::Exists { url: self.url.clone() }),
+            // Also what a database has left beside it: it would be taken for that of the new one.
+            Place::Sqlite(path)
+                if ["", "-wal", "-shm", "-journal"]
+                    .iter()
+                    .any(|end| sqlite::beside(path, end).exists()) =>
+            {
+                Err(Error::Exists { url: self.url.clone() })
+            }
             Place::Sqlite(_) => {
                 let beside = Self::parse(&format!("{}.restoring", self.address))?;
                 // What an attempt before has left.
@@ -237,7 +250,7 @@ impl Location {
         if let (Place::Sqlite(from), Place::Sqlite(to)) = (&self.place, &other.place)
             && from != to
         {
-            std::fs::rename(from, to).map_err(|error| Error::file(to, error))?;
+            sqlite::put(from, to).map_err(|reason| self.failed(reason))?;
         }
         Ok(())
     }
@@ -246,10 +259,8 @@ impl Location {
     pub(crate) fn discard(&self) {
         if let Place::Sqlite(path) = &self.place {
             for end in ["", "-wal", "-shm"] {
-                let mut path = path.clone().into_os_string();
-                path.push(end);
                 // None of them need be there.
-                let _ = std::fs::remove_file(path);
+                let _ = std::fs::remove_file(sqlite::beside(path, end));
             }
         }
     }
@@ -291,7 +302,7 @@ impl Db {
         match self {
             Self::Sqlite(_) => false,
             #[cfg(feature = "mysql")]
-            Self::Mysql(connection) => connection.health() != mysql::Health::Sound,
+            Self::Mysql(connection) => connection.health() != timed::Health::Sound,
         }
     }
 
@@ -305,7 +316,7 @@ impl Db {
         match self {
             Self::Sqlite(_) => false,
             #[cfg(feature = "mysql")]
-            Self::Mysql(connection) => connection.health() == mysql::Health::Silent,
+            Self::Mysql(connection) => connection.health() == timed::Health::Silent,
         }
     }
 

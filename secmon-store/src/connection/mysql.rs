@@ -1,24 +1,20 @@
-//! MySQL and MariaDB: a driver in Rust, driven by a runtime of its own, and given up when it does not answer.
+//! MySQL and MariaDB: a driver in Rust, driven by a runtime of its own.
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake};
 use std::thread::Thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use diesel::connection::{CacheSize, Instrumentation};
-use diesel::mysql::Mysql;
-use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
-use diesel::result::{ConnectionResult, DatabaseErrorKind, Error, QueryResult};
+use diesel::result::{Error, QueryResult};
 use diesel::{QueryableByName, RunQueryDsl, sql_query};
+use diesel_async::AsyncMysqlConnection;
 use diesel_async::async_connection_wrapper::{AsyncConnectionWrapper, BlockOn};
-use diesel_async::{
-    AnsiTransactionManager, AsyncConnection, AsyncConnectionCore, AsyncMysqlConnection,
-    SimpleAsyncConnection, TransactionManager,
-};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
 use tokio::runtime::{Builder, Runtime};
+
+use super::timed::{Timed, no_answer};
 
 pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/mysql");
 
@@ -32,6 +28,7 @@ pub(super) const TRUSTED: Duration = Duration::from_secs(1);
 
 /// Settings of each session. Only what both servers know.
 const SETUP: &[&str] = &[
+    "SET autocommit = 1",
     "SET time_zone = '+00:00'",
     "SET NAMES utf8mb4",
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
@@ -123,10 +120,11 @@ impl Place {
     /// services may do so at once: whoever is second waits.
     pub(super) fn migrate(db: &mut Connection) -> Result<(), String> {
         let text = |error: Error| error.to_string();
-        let lock = format!("SELECT GET_LOCK(CONCAT(DATABASE(), '.secmon'), {})", LONG.as_secs());
+        let lock =
+            format!("SELECT GET_LOCK(LEFT(CONCAT('secmon.', DATABASE()), 64), {})", LONG.as_secs());
         sql_query(lock).execute(db).map_err(text)?;
         let done = db.run_pending_migrations(MIGRATIONS).map(drop);
-        let unlock = "SELECT RELEASE_LOCK(CONCAT(DATABASE(), '.secmon'))";
+        let unlock = "SELECT RELEASE_LOCK(LEFT(CONCAT('secmon.', DATABASE()), 64))";
         sql_query(unlock).execute(db).map_err(text)?;
         done.map_err(|error| {
             format!(
@@ -210,142 +208,5 @@ impl BlockOn for Driver {
 
     fn get_runtime() -> Self {
         Self
-    }
-}
-
-/// A connection that is given up when an answer does not come in time, or it breaks.
-pub(crate) struct Timed {
-    inner: AsyncMysqlConnection,
-    patience: Duration,
-    state: State,
-}
-
-/// What is known of a connection.
-struct State {
-    health: Health,
-    used_at: Instant,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Health {
-    Sound,
-    /// It broke.
-    Broken,
-    /// No answer came in time.
-    Silent,
-}
-
-impl Timed {
-    fn new(inner: AsyncMysqlConnection, patience: Duration) -> Self {
-        let state = State { health: Health::Sound, used_at: Instant::now() };
-        Self { inner, patience, state }
-    }
-
-    pub(super) fn health(&self) -> Health {
-        self.state.health
-    }
-
-    /// How long nothing was asked.
-    pub(super) fn idle(&self) -> Duration {
-        self.state.used_at.elapsed()
-    }
-}
-
-fn no_answer(patience: Duration) -> String {
-    format!("the database did not answer in {} s", patience.as_secs())
-}
-
-fn failed<T>(reason: String) -> QueryResult<T> {
-    Err(Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new(reason)))
-}
-
-/// Waits for an answer; notes when the connection is of no use behind it.
-async fn within<T>(
-    patience: Duration,
-    state: &mut State,
-    answer: impl Future<Output = QueryResult<T>>,
-) -> QueryResult<T> {
-    if state.health != Health::Sound {
-        return failed(LOST.into());
-    }
-    let Ok(answer) = tokio::time::timeout(patience, answer).await else {
-        state.health = Health::Silent;
-        return failed(no_answer(patience));
-    };
-    state.used_at = Instant::now();
-    if let Err(Error::DatabaseError(_, told)) = &answer
-        && ENDS.iter().any(|words| told.message().starts_with(words))
-    {
-        state.health = Health::Broken;
-    }
-    answer
-}
-
-const LOST: &str = "the connection to the database is lost";
-/// The driver's words for its own errors and those of the network, and the server's farewells.
-const ENDS: &[&str] =
-    &["Input/output error", "Driver error", "Server shutdown", "Connection was killed"];
-
-impl SimpleAsyncConnection for Timed {
-    async fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
-        within(self.patience, &mut self.state, self.inner.batch_execute(query)).await
-    }
-}
-
-type Answer<'a, T> = Pin<Box<dyn Future<Output = QueryResult<T>> + Send + 'a>>;
-
-impl AsyncConnectionCore for Timed {
-    type ExecuteFuture<'conn, 'query> = Answer<'conn, usize>;
-    type LoadFuture<'conn, 'query> = Answer<'conn, Self::Stream<'conn, 'query>>;
-    type Stream<'conn, 'query> =
-        <AsyncMysqlConnection as AsyncConnectionCore>::Stream<'conn, 'query>;
-    type Row<'conn, 'query> = <AsyncMysqlConnection as AsyncConnectionCore>::Row<'conn, 'query>;
-    type Backend = Mysql;
-
-    fn load<'conn, 'query, T>(&'conn mut self, source: T) -> Self::LoadFuture<'conn, 'query>
-    where
-        T: AsQuery + 'query,
-        T::Query: QueryFragment<Mysql> + QueryId + 'query,
-    {
-        let Self { inner, patience, state } = self;
-        Box::pin(within(*patience, state, inner.load(source)))
-    }
-
-    fn execute_returning_count<'conn, 'query, T>(
-        &'conn mut self,
-        source: T,
-    ) -> Self::ExecuteFuture<'conn, 'query>
-    where
-        T: QueryFragment<Mysql> + QueryId + 'query,
-    {
-        let Self { inner, patience, state } = self;
-        Box::pin(within(*patience, state, inner.execute_returning_count(source)))
-    }
-}
-
-impl AsyncConnection for Timed {
-    type TransactionManager = AnsiTransactionManager;
-
-    async fn establish(url: &str) -> ConnectionResult<Self> {
-        let inner = AsyncMysqlConnection::establish(url).await?;
-        Ok(Self::new(inner, PATIENCE))
-    }
-
-    fn transaction_state(
-        &mut self,
-    ) -> &mut <AnsiTransactionManager as TransactionManager<Self>>::TransactionStateData {
-        self.inner.transaction_state()
-    }
-
-    fn instrumentation(&mut self) -> &mut dyn Instrumentation {
-        self.inner.instrumentation()
-    }
-
-    fn set_instrumentation(&mut self, instrumentation: impl Instrumentation) {
-        self.inner.set_instrumentation(instrumentation);
-    }
-
-    fn set_prepared_statement_cache_size(&mut self, size: CacheSize) {
-        self.inner.set_prepared_statement_cache_size(size);
     }
 }

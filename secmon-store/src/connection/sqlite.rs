@@ -91,7 +91,34 @@ fn free(_: &Path) -> Result<u64, String> {
     Ok(u64::MAX)
 }
 
-fn beside(path: &Path, end: &str) -> PathBuf {
+/// Gives a database that nobody has open another name, whole, and not over what is there.
+pub(super) fn put(from: &Path, to: &Path) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("it cannot be put to `{}`: {error}", to.display());
+    let mut last = connect(from, false)?;
+    let whole = last.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)");
+    whole.map_err(|error| error.to_string())?;
+    drop(last);
+    let left = beside(from, "-wal").metadata().map_or(0, |facts| facts.len());
+    if left > 0 {
+        return Err("its last changes lie beside it still".into());
+    }
+    std::fs::File::open(from).and_then(|file| file.sync_all()).map_err(failed)?;
+    match std::fs::hard_link(from, to) {
+        Ok(()) => std::fs::remove_file(from).map_err(failed)?,
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            return Err(failed(error));
+        }
+        // Not every file system has links.
+        Err(_) => std::fs::rename(from, to).map_err(failed)?,
+    }
+    for end in ["-wal", "-shm"] {
+        // Empty, if they are there.
+        let _ = std::fs::remove_file(beside(from, end));
+    }
+    std::fs::File::open(parent(to)).and_then(|folder| folder.sync_all()).map_err(failed)
+}
+
+pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);
     name.into()

@@ -89,7 +89,7 @@ CREATE TABLE IF NOT EXISTS removals (
     PRIMARY KEY (stream_no, block, seq)
 ) ENGINE = InnoDB;
 
--- The day before which all events of a stream were announced to go, the last of them, and the day up to which their
+-- The day before which all events of a stream were announced to go, the index behind the last of them, and the day up to which their
 -- personal values have gone too.
 CREATE TABLE IF NOT EXISTS expirations (
     stream_no BIGINT NOT NULL PRIMARY KEY,
@@ -495,9 +495,9 @@ BEGIN
     IF NOT EXISTS (SELECT 1 FROM information_schema.partitions WHERE table_schema = DATABASE()
                    AND table_name = 'records' AND partition_name = CONCAT('d', the_bound))
     THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'there is no partition that ends so'; END IF;
-    SET @secmon_sql = CONCAT('SELECT COUNT(*) INTO @secmon_waiting FROM (SELECT DISTINCT stream_no FROM records ',
-        'PARTITION (d', the_bound, ')) AS there LEFT JOIN expirations USING (stream_no) ',
-        'WHERE COALESCE(day, -1) < ', the_bound);
+    SET @secmon_sql = CONCAT('SELECT COUNT(*) INTO @secmon_waiting FROM (SELECT stream_no, MAX(seq) AS last FROM records ',
+        'PARTITION (d', the_bound, ') GROUP BY stream_no) AS there LEFT JOIN expirations USING (stream_no) ',
+        'WHERE COALESCE(day, -1) < ', the_bound, ' OR last >= last_seq');
     PREPARE secmon_statement FROM @secmon_sql;
     EXECUTE secmon_statement;
     DEALLOCATE PREPARE secmon_statement;
