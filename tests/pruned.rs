@@ -170,7 +170,7 @@ fn a_process_may_die_while_it_prunes_and_nothing_that_was_changed_is_pruned() {
     for change in changes {
         let victim = copy(&folder);
         let db = without_triggers(&victim);
-        db.run(change).unwrap();
+        db.change(change);
         drop(db);
         let store = stores::open(&victim);
         let mut writer = store.writer("web-1", Ruleset::empty(), noon(4 * DAY)).unwrap();
@@ -313,7 +313,7 @@ fn attacks(folder: &TempDir, all: &VerifyOptions, genesis: &VerifyOptions) {
     for (attack, flaw) in attacks {
         let victim = copy(folder);
         let db = without_triggers(&victim);
-        db.run(attack).unwrap();
+        db.change(attack);
         drop(db);
         // Who has the genesis key alone finds all but what only MACs tell.
         let (options, keys) = match flaw {

@@ -97,16 +97,17 @@ impl Writer {
 pub(crate) fn apply(db: &mut Db, stream_no: i64, claims: &[(u64, Claim)]) -> Result<()> {
     for (seq, claim) in claims {
         let Claim::Held { seqs, until, .. } = claim else { continue };
-        for held in seqs {
+        let seqs: Vec<i64> = seqs.iter().copied().map(signed).collect();
+        for held in &seqs {
             let row = (
                 holds::stream_no.eq(stream_no),
-                holds::held.eq(signed(*held)),
+                holds::held.eq(held),
                 holds::seq.eq(signed(*seq)),
                 holds::day.eq(until),
             );
             on!(db, c => diesel::insert_into(holds::table).values(row).execute(c))?;
-            sealed::hold(db, stream_no, signed(*held), *until)?;
         }
+        sealed::hold(db, stream_no, &seqs, *until)?;
     }
     Ok(())
 }

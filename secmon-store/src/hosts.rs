@@ -73,22 +73,17 @@ const ROWS: usize = 200;
 /// As [`add`], of many in one statement.
 #[cfg(feature = "mysql")]
 fn add_all(c: &mut crate::connection::Connection, rows: &[Row]) -> Result<()> {
-    use diesel::sql_types::{BigInt, Text};
-    let places = vec!["(?, ?, ?, ?, ?)"; rows.len()].join(", ");
-    let sql = format!(
-        "INSERT INTO hosts (stream_no, name, first_seen, last_seen, events) VALUES {places} \
-         ON DUPLICATE KEY UPDATE last_seen = VALUES(last_seen), events = events + VALUES(events)"
-    );
-    let mut query = diesel::sql_query(sql).into_boxed::<diesel::mysql::Mysql>();
-    for row in rows {
-        query = query
-            .bind::<BigInt, _>(row.stream_no)
-            .bind::<Text, _>(&row.name)
-            .bind::<BigInt, _>(row.first_seen)
-            .bind::<BigInt, _>(row.last_seen)
-            .bind::<BigInt, _>(row.events);
-    }
-    query.execute(c)?;
+    use diesel::dsl::sql;
+    use diesel::sql_types::BigInt;
+    diesel::insert_into(hosts::table)
+        .values(rows)
+        .on_conflict(diesel::dsl::DuplicatedKeys)
+        .do_update()
+        .set((
+            hosts::last_seen.eq(sql::<BigInt>("VALUES(last_seen)")),
+            hosts::events.eq(hosts::events + sql::<BigInt>("VALUES(events)")),
+        ))
+        .execute(c)?;
     Ok(())
 }
 

@@ -128,8 +128,7 @@ impl Store {
     /// store is made.
     pub fn open_with(url: &str, keys: Option<&Path>, create: bool) -> Result<Self> {
         let location = Location::parse(url)?;
-        location.migrate(create)?;
-        let db = location.connect(create)?;
+        let db = location.open(create)?;
         let keys = keys.map_or_else(|| location.keys(), Path::to_path_buf);
         let idle = Mutex::new(vec![db]);
         Ok(Self(Arc::new(Shared {

@@ -143,22 +143,13 @@ const ROWS: usize = 200;
 /// Adds to rows, made when they are absent, in one statement: each takes a way to the server and back.
 #[cfg(feature = "mysql")]
 fn add_all(c: &mut crate::connection::Connection, rows: &[Row]) -> Result<()> {
-    use diesel::sql_types::{BigInt, Text};
-    let places = vec!["(?, ?, ?, ?, ?)"; rows.len()].join(", ");
-    let sql = format!(
-        "INSERT INTO rollups (stream_no, hour, field, value, count) VALUES {places} \
-         ON DUPLICATE KEY UPDATE count = count + VALUES(count)"
-    );
-    let mut query = diesel::sql_query(sql).into_boxed::<diesel::mysql::Mysql>();
-    for row in rows {
-        query = query
-            .bind::<BigInt, _>(row.stream_no)
-            .bind::<BigInt, _>(row.hour)
-            .bind::<Text, _>(&row.field)
-            .bind::<Text, _>(&row.value)
-            .bind::<BigInt, _>(row.count);
-    }
-    query.execute(c)?;
+    let more = diesel::dsl::sql::<diesel::sql_types::BigInt>("VALUES(count)");
+    diesel::insert_into(rollups::table)
+        .values(rows)
+        .on_conflict(diesel::dsl::DuplicatedKeys)
+        .do_update()
+        .set(rollups::count.eq(rollups::count + more))
+        .execute(c)?;
     Ok(())
 }
 

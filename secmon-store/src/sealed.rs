@@ -2,6 +2,7 @@
 //! allow; on MySQL and MariaDB procedures do it, as the service's account may not.
 
 use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
 
 use crate::Result;
 use crate::connection::{Db, on};
@@ -9,6 +10,31 @@ use crate::schema::{checkpoints, erasable_values, expiring, records, subjects};
 
 /// Rows of one statement.
 const ROWS: usize = 1_000;
+
+/// What the triggers of a file allow.
+#[derive(AsChangeset)]
+#[diesel(table_name = expiring)]
+struct Allowed {
+    day: i64,
+    erasing: i32,
+    holding: i32,
+    pruning: i64,
+}
+
+const NOTHING: Allowed = Allowed { day: -1, erasing: 0, holding: 0, pruning: 0 };
+const ERASING: Allowed = Allowed { erasing: 1, ..NOTHING };
+
+/// Changes what the triggers of a file allow, and lets them allow nothing behind that.
+fn allowing(
+    c: &mut SqliteConnection,
+    allowed: Allowed,
+    change: impl FnOnce(&mut SqliteConnection) -> QueryResult<usize>,
+) -> Result<()> {
+    diesel::update(expiring::table).set(allowed).execute(c)?;
+    change(c)?;
+    diesel::update(expiring::table).set(NOTHING).execute(c)?;
+    Ok(())
+}
 
 /// Deletes events whose day is before this one, and below an index what passes.
 pub(crate) fn delete_records(
@@ -20,14 +46,10 @@ pub(crate) fn delete_records(
 ) -> Result<()> {
     for seqs in seqs.chunks(ROWS) {
         match db {
-            Db::Sqlite(c) => {
-                let allow = (expiring::day.eq(day), expiring::pruning.eq(below));
-                diesel::update(expiring::table).set(allow).execute(&mut **c)?;
+            Db::Sqlite(c) => allowing(c, Allowed { day, pruning: below, ..NOTHING }, |c| {
                 let own = records::stream_no.eq(stream_no).and(records::seq.eq_any(seqs));
-                diesel::delete(records::table.filter(own)).execute(&mut **c)?;
-                let refuse = (expiring::day.eq(-1), expiring::pruning.eq(0));
-                diesel::update(expiring::table).set(refuse).execute(&mut **c)?;
-            }
+                diesel::delete(records::table.filter(own)).execute(c)
+            })?,
             #[cfg(feature = "mysql")]
             Db::Mysql(c) => {
                 use diesel::sql_types::{BigInt, Text};
@@ -52,14 +74,10 @@ pub(crate) fn delete_checkpoints(
 ) -> Result<()> {
     for sizes in sizes.chunks(ROWS) {
         match db {
-            Db::Sqlite(c) => {
-                diesel::update(expiring::table)
-                    .set(expiring::pruning.eq(up_to))
-                    .execute(&mut **c)?;
+            Db::Sqlite(c) => allowing(c, Allowed { pruning: up_to, ..NOTHING }, |c| {
                 let own = checkpoints::stream_no.eq(stream_no).and(checkpoints::size.eq_any(sizes));
-                diesel::delete(checkpoints::table.filter(own)).execute(&mut **c)?;
-                diesel::update(expiring::table).set(expiring::pruning.eq(0)).execute(&mut **c)?;
-            }
+                diesel::delete(checkpoints::table.filter(own)).execute(c)
+            })?,
             #[cfg(feature = "mysql")]
             Db::Mysql(c) => {
                 use diesel::sql_types::{BigInt, Text};
@@ -74,38 +92,39 @@ pub(crate) fn delete_checkpoints(
     Ok(())
 }
 
-/// Moves the day of a record back.
-pub(crate) fn hold(db: &mut Db, stream_no: i64, seq: i64, day: i64) -> Result<()> {
+/// Moves the day of records back.
+pub(crate) fn hold(db: &mut Db, stream_no: i64, seqs: &[i64], day: i64) -> Result<()> {
     match db {
-        Db::Sqlite(c) => {
-            diesel::update(expiring::table).set(expiring::holding.eq(1)).execute(&mut **c)?;
-            let earlier = records::stream_no
-                .eq(stream_no)
-                .and(records::seq.eq(seq))
-                .and(records::expires.lt(day));
-            let row = records::table.filter(earlier);
-            diesel::update(row).set(records::expires.eq(day)).execute(&mut **c)?;
-            diesel::update(expiring::table).set(expiring::holding.eq(0)).execute(&mut **c)?;
-        }
+        Db::Sqlite(c) => allowing(c, Allowed { holding: 1, ..NOTHING }, |c| {
+            for seq in seqs {
+                let earlier = records::stream_no
+                    .eq(stream_no)
+                    .and(records::seq.eq(seq))
+                    .and(records::expires.lt(day));
+                let row = records::table.filter(earlier);
+                diesel::update(row).set(records::expires.eq(day)).execute(c)?;
+            }
+            Ok(seqs.len())
+        }),
         #[cfg(feature = "mysql")]
         Db::Mysql(c) => {
             use diesel::sql_types::BigInt;
-            diesel::sql_query("CALL secmon_hold(?, ?, ?)")
-                .bind::<BigInt, _>(stream_no)
-                .bind::<BigInt, _>(seq)
-                .bind::<BigInt, _>(day)
-                .execute(&mut **c)?;
+            for seq in seqs {
+                diesel::sql_query("CALL secmon_hold(?, ?, ?)")
+                    .bind::<BigInt, _>(stream_no)
+                    .bind::<BigInt, _>(seq)
+                    .bind::<BigInt, _>(day)
+                    .execute(&mut **c)?;
+            }
+            Ok(())
         }
     }
-    Ok(())
 }
 
 /// Takes a personal value of a record away, with the token in its column.
 pub(crate) fn erase_value(db: &mut Db, stream_no: i64, seq: i64, field: &str) -> Result<()> {
     match db {
-        Db::Sqlite(c) => {
-            let c = &mut **c;
-            diesel::update(expiring::table).set(expiring::erasing.eq(1)).execute(c)?;
+        Db::Sqlite(c) => allowing(c, ERASING, |c| {
             let at = erasable_values::stream_no
                 .eq(stream_no)
                 .and(erasable_values::seq.eq(seq))
@@ -115,13 +134,12 @@ pub(crate) fn erase_value(db: &mut Db, stream_no: i64, seq: i64, field: &str) ->
             let row = diesel::update(records::table.filter(row));
             let none = None::<String>;
             match field {
-                "host.name" => row.set(records::host.eq(none)).execute(c)?,
-                "source.ip" => row.set(records::source_ip.eq(none)).execute(c)?,
-                "user.name" => row.set(records::user_name.eq(none)).execute(c)?,
-                _ => 0,
-            };
-            diesel::update(expiring::table).set(expiring::erasing.eq(0)).execute(c)?;
-        }
+                "host.name" => row.set(records::host.eq(none)).execute(c),
+                "source.ip" => row.set(records::source_ip.eq(none)).execute(c),
+                "user.name" => row.set(records::user_name.eq(none)).execute(c),
+                _ => Ok(0),
+            }
+        }),
         #[cfg(feature = "mysql")]
         Db::Mysql(c) => {
             use diesel::sql_types::{BigInt, Text};
@@ -130,22 +148,20 @@ pub(crate) fn erase_value(db: &mut Db, stream_no: i64, seq: i64, field: &str) ->
                 .bind::<BigInt, _>(seq)
                 .bind::<Text, _>(field)
                 .execute(&mut **c)?;
+            Ok(())
         }
     }
-    Ok(())
 }
 
 /// Takes all personal values of records away.
 pub(crate) fn delete_values(db: &mut Db, stream_no: i64, seqs: &[i64]) -> Result<()> {
     for seqs in seqs.chunks(ROWS) {
         match db {
-            Db::Sqlite(c) => {
-                diesel::update(expiring::table).set(expiring::erasing.eq(1)).execute(&mut **c)?;
+            Db::Sqlite(c) => allowing(c, ERASING, |c| {
                 let own = erasable_values::stream_no.eq(stream_no);
-                let own = erasable_values::table.filter(own.and(erasable_values::seq.eq_any(seqs)));
-                diesel::delete(own).execute(&mut **c)?;
-                diesel::update(expiring::table).set(expiring::erasing.eq(0)).execute(&mut **c)?;
-            }
+                let own = own.and(erasable_values::seq.eq_any(seqs));
+                diesel::delete(erasable_values::table.filter(own)).execute(c)
+            })?,
             #[cfg(feature = "mysql")]
             Db::Mysql(c) => {
                 use diesel::sql_types::{BigInt, Text};
@@ -172,12 +188,10 @@ pub(crate) fn forget_subjects(
             continue;
         }
         match db {
-            Db::Sqlite(c) => {
-                diesel::update(expiring::table).set(expiring::erasing.eq(1)).execute(&mut **c)?;
+            Db::Sqlite(c) => allowing(c, ERASING, |c| {
                 let row = subjects::table.filter(subjects::token.eq(token));
-                diesel::delete(row).execute(&mut **c)?;
-                diesel::update(expiring::table).set(expiring::erasing.eq(0)).execute(&mut **c)?;
-            }
+                diesel::delete(row).execute(c)
+            })?,
             #[cfg(feature = "mysql")]
             Db::Mysql(c) => {
                 use diesel::sql_types::Binary;

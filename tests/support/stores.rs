@@ -92,6 +92,18 @@ impl Sql {
         }
     }
 
+    /// Runs a statement that must change something.
+    pub fn change(&self, sql: &str) {
+        let changed = match &self.server {
+            None => {
+                let file = rusqlite::Connection::open(&self.file).unwrap();
+                file.execute(sql, []).unwrap().cast_signed() as i64
+            }
+            Some(_) => self.number(&format!("{}; SELECT ROW_COUNT()", in_mysql(sql))),
+        };
+        assert!(changed > 0, "{sql}");
+    }
+
     /// The number that a query gives.
     pub fn number(&self, query: &str) -> i64 {
         match &self.server {

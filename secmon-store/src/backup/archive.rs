@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::cipher::{Decrypt, Encrypt, PREFIX, SALT};
 use crate::keys::random;
+use crate::streams::StreamRow;
 use crate::{Error, Result};
 
 const PLAIN: &[u8] = b"secmon-backup v1 plain....\n";
@@ -43,6 +44,13 @@ pub struct HeaderStream {
     pub root: String,
 }
 
+impl From<StreamRow> for HeaderStream {
+    fn from(stream: StreamRow) -> Self {
+        let (root, size) = (secmon_core::hex(&stream.root), stream.size());
+        Self { origin: stream.origin, size, root }
+    }
+}
+
 /// The cells of a row; `None` stands for NULL.
 pub(super) type Cells = Vec<Option<Vec<u8>>>;
 
@@ -71,7 +79,6 @@ impl<W: Write> Write for Layer<W> {
 pub(super) struct Out<W: Write> {
     into: GzEncoder<Layer<W>>,
     hash: Sha256,
-    rows: u64,
 }
 
 impl<W: Write> Out<W> {
@@ -90,7 +97,7 @@ impl<W: Write> Out<W> {
             }
         };
         let mut this =
-            Self { into: GzEncoder::new(layer, Compression::fast()), hash: Sha256::new(), rows: 0 };
+            Self { into: GzEncoder::new(layer, Compression::fast()), hash: Sha256::new() };
         let header = serde_json::to_vec(header).map_err(|error| damaged(&error.to_string()))?;
         this.bytes(&header)?;
         Ok(this)
@@ -112,12 +119,11 @@ impl<W: Write> Out<W> {
                 None => self.put(&NULL.to_le_bytes())?,
             }
         }
-        self.rows += 1;
         Ok(())
     }
 
-    /// Ends it, and says how many rows it has.
-    pub(super) fn end(mut self) -> Result<u64> {
+    /// Ends it.
+    pub(super) fn end(mut self) -> Result<()> {
         self.put(b"Z")?;
         let hash: [u8; 32] = self.hash.clone().finalize().into();
         self.put(&hash)?;
@@ -127,8 +133,7 @@ impl<W: Write> Out<W> {
                 Layer::Encrypted(out) => out.end()?.flush(),
             }
         };
-        end(self.into).map_err(failed)?;
-        Ok(self.rows)
+        end(self.into).map_err(failed)
     }
 
     fn bytes(&mut self, bytes: &[u8]) -> Result<()> {

@@ -19,7 +19,7 @@ pub use self::restore::{Restore, Restored};
 use self::rows::each_row;
 use self::tables::TABLES;
 use crate::connection::{Db, on};
-use crate::{Result, Store, streams, unsigned};
+use crate::{Result, Store, streams};
 
 impl Store {
     /// Writes a backup; writers go on meanwhile. It holds no key files: personal values stay encrypted in it, and no
@@ -78,12 +78,8 @@ fn write(
     now: DateTime<Utc>,
     mut progress: impl FnMut(u64),
 ) -> Result<Header> {
-    let streams = streams::all(db)?.into_iter().map(|stream| HeaderStream {
-        root: secmon_core::hex(&stream.root),
-        size: unsigned(stream.size),
-        origin: stream.origin,
-    });
-    let header = Header { made_at: now, streams: streams.collect() };
+    let streams = streams::all(db)?.into_iter().map(HeaderStream::from).collect();
+    let header = Header { made_at: now, streams };
     let mut out = Out::begin(out, passphrase, &header)?;
     let mut count = 0;
     for table in TABLES {
@@ -96,6 +92,7 @@ fn write(
             out.row(&cells)
         })?;
     }
-    progress(out.end()?);
+    out.end()?;
+    progress(count);
     Ok(header)
 }

@@ -13,7 +13,7 @@ use super::rows::insert;
 use super::tables::{TABLES, Table};
 use crate::connection::{Db, Location, on};
 use crate::schema::streams;
-use crate::{Error, Result, Store, VerifyOptions, unsigned};
+use crate::{Error, Result, Store, VerifyOptions};
 
 /// Rows and bytes of one transaction, and rows of one statement.
 const ROWS: usize = 2_000;
@@ -117,12 +117,8 @@ impl Restore {
         let all = diesel::update(streams::table).set(streams::closed.eq(true));
         on!(&mut db, c => all.execute(c))?;
         drop(db);
-        let found = store.streams()?.into_iter().map(|stream| HeaderStream {
-            root: secmon_core::hex(&stream.root),
-            size: unsigned(stream.size),
-            origin: stream.origin,
-        });
-        if found.collect::<Vec<_>>() != header.streams {
+        let found = store.streams()?.into_iter().map(HeaderStream::from);
+        if !found.eq(header.streams.iter().cloned()) {
             return Err(damaged("its streams are not those that its header names"));
         }
         let verdicts = store.verify(&VerifyOptions::default())?;

@@ -33,19 +33,23 @@ where
     }
 }
 
+/// The name of a column, which may be a word of SQL.
+fn quoted(db: &Db, name: &str) -> String {
+    match db {
+        Db::Sqlite(_) => format!("\"{name}\""),
+        #[cfg(feature = "mysql")]
+        Db::Mysql(_) => format!("`{name}`"),
+    }
+}
+
 /// Reads all rows of a table in the order of its key, one at a time.
 pub(super) fn each_row(
     db: &mut Db,
     table: &Table,
     mut take: impl FnMut(Cells) -> Result<()>,
 ) -> Result<()> {
-    let quoted = |name: &str| match db {
-        Db::Sqlite(_) => format!("\"{name}\""),
-        #[cfg(feature = "mysql")]
-        Db::Mysql(_) => format!("`{name}`"),
-    };
     let column = |(at, (name, kind)): (&str, &(&str, Kind))| {
-        let name = quoted(name);
+        let name = quoted(db, name);
         let bytes = match (&db, kind) {
             (Db::Sqlite(_), Kind::Int) => format!("CAST(CAST({name} AS TEXT) AS BLOB)"),
             (Db::Sqlite(_), _) => format!("CAST({name} AS BLOB)"),
@@ -58,7 +62,7 @@ pub(super) fn each_row(
     };
     let columns: Vec<String> = NAMES.iter().copied().zip(table.columns).map(column).collect();
     let key: Vec<String> =
-        table.columns.iter().take(table.key).map(|(name, _)| quoted(name)).collect();
+        table.columns.iter().take(table.key).map(|(name, _)| quoted(db, name)).collect();
     let query =
         format!("SELECT {} FROM {} ORDER BY {}", columns.join(", "), table.name, key.join(", "));
     on!(db, c => {
@@ -87,12 +91,7 @@ pub(super) fn are_empty(db: &mut Db) -> Result<bool> {
 
 /// Puts rows into a table.
 pub(super) fn insert(db: &mut Db, table: &Table, rows: &[Cells]) -> Result<()> {
-    let quoted = |name: &str| match db {
-        Db::Sqlite(_) => format!("\"{name}\""),
-        #[cfg(feature = "mysql")]
-        Db::Mysql(_) => format!("`{name}`"),
-    };
-    let names: Vec<String> = table.columns.iter().map(|(name, _)| quoted(name)).collect();
+    let names: Vec<String> = table.columns.iter().map(|(name, _)| quoted(db, name)).collect();
     let places = format!("({})", vec!["?"; names.len()].join(", "));
     let sql = format!(
         "INSERT INTO {} ({}) VALUES {}",

@@ -99,11 +99,7 @@ impl Location {
     /// Where key files are unless said otherwise.
     pub(crate) fn keys(&self) -> PathBuf {
         match &self.place {
-            Place::Sqlite(path) => {
-                let mut path = path.clone().into_os_string();
-                path.push(".keys");
-                path.into()
-            }
+            Place::Sqlite(path) => sqlite::beside(path, ".keys"),
             #[cfg(feature = "mysql")]
             Place::Mysql(_) => match std::env::var_os("STATE_DIRECTORY") {
                 Some(folder) => Path::new(&folder).join("keys"),
@@ -174,8 +170,8 @@ impl Location {
         Ok(())
     }
 
-    /// Brings the schema up to date.
-    pub(crate) fn migrate(&self, create: bool) -> Result<()> {
+    /// Opens a connection behind bringing the schema up to date.
+    pub(crate) fn open(&self, create: bool) -> Result<Db> {
         let failed = |reason| self.failed(reason);
         match &self.place {
             Place::Sqlite(path) => {
@@ -187,6 +183,7 @@ impl Location {
                     }
                     sqlite::migrate(&mut db).map_err(failed)?;
                 }
+                Ok(Db::Sqlite(Box::new(db)))
             }
             #[cfg(feature = "mysql")]
             Place::Mysql(place) => {
@@ -196,9 +193,10 @@ impl Location {
                 if self.is_behind::<diesel::mysql::Mysql>(&mysql::MIGRATIONS, &applied)? {
                     mysql::Place::migrate(&mut db).map_err(failed)?;
                 }
+                // That one had the patience of who changes a schema.
+                self.connect(create)
             }
         }
-        Ok(())
     }
 
     /// Whether migrations are missing.

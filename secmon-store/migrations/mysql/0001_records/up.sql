@@ -473,7 +473,7 @@ BEGIN
             WHERE table_schema = DATABASE() AND table_name = 'records' AND partition_name LIKE 'd%') AS bounds
         WHERE b - a > width AND a <= the_near AND b > the_first ORDER BY b LIMIT 1;
         IF bound IS NULL THEN LEAVE parting; END IF;
-        SET list = '', @secmon_bound = bound;
+        SET list = '';
         WHILE below + width < bound DO
             SET below = below + width;
             SET list = CONCAT(list, 'PARTITION d', below, ' VALUES LESS THAN (', below, '), ');
@@ -491,7 +491,6 @@ DROP PROCEDURE IF EXISTS secmon_drop_partition;
 CREATE PROCEDURE secmon_drop_partition(IN the_bound BIGINT)
 MODIFIES SQL DATA SQL SECURITY DEFINER
 BEGIN
-    DECLARE waiting BIGINT DEFAULT 0;
     IF NOT EXISTS (SELECT 1 FROM information_schema.partitions WHERE table_schema = DATABASE()
                    AND table_name = 'records' AND partition_name = CONCAT('d', the_bound))
     THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'there is no partition that ends so'; END IF;
