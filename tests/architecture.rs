@@ -6,23 +6,27 @@ use std::path::{Path, PathBuf};
 
 /// Module of secmon-core -> modules that it may name. What is not in the table may name none.
 const MODULES: &[(&str, &[&str])] = &[
-    ("batch", &["event", "group", "incident", "monitor", "privacy", "ruleset", "seal"]),
-    ("count", &["group", "incident", "rules", "ruleset", "span", "window"]),
+    (
+        "batch",
+        &["event", "group", "incident", "monitor", "place", "privacy", "rules", "ruleset", "seal"],
+    ),
+    ("count", &["group", "incident", "place", "rules", "ruleset", "span", "window"]),
     ("error", &[]),
     ("event", &["json"]),
     ("group", &["event", "json"]),
     ("hex", &[]),
-    ("incident", &["event", "group", "window"]),
+    ("incident", &["event", "group", "place", "window"]),
     ("json", &[]),
     ("lib", &[]),
     (
         "monitor",
         &[
-            "batch", "count", "event", "group", "hex", "incident", "privacy", "rules", "ruleset",
-            "seal", "work",
+            "batch", "count", "event", "group", "hex", "incident", "place", "privacy", "rules",
+            "ruleset", "seal", "work",
         ],
     ),
     ("parse", &["event", "hex"]),
+    ("place", &[]),
     ("privacy", &["event", "group", "rules", "seal", "token"]),
     ("probe", &["event"]),
     // Of `parse` only the zone: a rule is told events, it reads no lines.
@@ -47,7 +51,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("span", &[]),
     ("token", &[]),
     ("window", &["event", "group", "rules", "span"]),
-    ("work", &["batch", "incident", "privacy", "rules", "ruleset", "seal"]),
+    ("work", &["batch", "incident", "place", "privacy", "rules", "ruleset", "seal"]),
 ];
 
 /// Crate -> crates and tools that it may not depend on, in whatever section.

@@ -151,7 +151,7 @@ fn score(deviations: u8) -> ([usize; 4], usize, usize) {
     let detections = found(&rules(deviations), &all);
     let hit: Vec<usize> = detections
         .iter()
-        .filter_map(|one| all[usize::try_from(one.seq).unwrap()].planted)
+        .filter_map(|one| all[usize::try_from(one.place.seq).unwrap()].planted)
         .collect();
     let mut kinds = [0; 4];
     for number in hit.iter().collect::<BTreeSet<_>>() {

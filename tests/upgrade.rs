@@ -23,12 +23,12 @@ fn old_store(folder: &Path) -> PathBuf {
     writer.close(noon(60)).unwrap();
     drop(store);
     let sql = rusqlite::Connection::open(&path).unwrap();
-    let back = fs::read_to_string(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/secmon-store/migrations/sqlite/0009_state_parts/down.sql"
-    ));
-    sql.execute_batch(&back.unwrap()).unwrap();
-    sql.execute_batch("DELETE FROM __diesel_schema_migrations WHERE version = '0009'").unwrap();
+    let migrations = concat!(env!("CARGO_MANIFEST_DIR"), "/secmon-store/migrations/sqlite");
+    for last in ["0010_cluster", "0009_state_parts"] {
+        let back = fs::read_to_string(format!("{migrations}/{last}/down.sql")).unwrap();
+        sql.execute_batch(&back).unwrap();
+    }
+    sql.execute_batch("DELETE FROM __diesel_schema_migrations WHERE version >= '0009'").unwrap();
     path
 }
 

@@ -1,6 +1,8 @@
 //! What a [`Monitor`](crate::Monitor) is asked for, and the [`Batch`] that it gives: what must be committed
 //! as one.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -8,7 +10,9 @@ use zeroize::Zeroizing;
 use crate::event::{Event, Level, Value, fields};
 use crate::group::Group;
 use crate::incident::{Change, ChangeKind, Detection};
+use crate::place::Place;
 use crate::privacy::Personal;
+use crate::rules::Signal;
 use crate::ruleset::Prepared;
 use crate::seal::{Checkpoint, Claim, Head};
 
@@ -17,6 +21,8 @@ use crate::seal::{Checkpoint, Claim, Head};
 pub struct Step {
     /// What the writer itself says.
     pub announce: Vec<Announcement>,
+    /// What the rules of other writers were told, each with the number of its stream: counted before the events.
+    pub others: Vec<(i64, SignalLog)>,
     /// Events to seal and count.
     pub events: Vec<Prepared>,
     /// Whether time passes for the rules; it does before each checkpoint.
@@ -79,6 +85,8 @@ pub struct Batch {
     pub personal: Vec<(u64, Personal)>,
     /// What the rules were told, for replay.
     pub signals: SignalLog,
+    /// Rules that others have and this monitor has not: their signals were not counted.
+    pub unknown: BTreeSet<String>,
     /// What the rules found.
     pub detections: Vec<Detection>,
     /// What became of incidents; each incident once, as it is at the end.
@@ -153,6 +161,15 @@ impl SignalLog {
 #[serde(untagged)]
 pub(crate) enum Entry {
     /// Rule id, record, time, group, value, weight.
-    Signal(String, u64, i64, Group, Option<Value>, u32),
-    Tick(i64, u64),
+    Signal(String, Place, i64, Group, Option<Value>, u32),
+    Tick(i64, Place),
+}
+
+impl Entry {
+    /// The signal for a rule at this place of the ruleset; none for a tick.
+    pub(crate) fn signal(&self, rule: u32) -> Option<Signal> {
+        let Self::Signal(_, _, time, group, value, weight) = self else { return None };
+        let time = DateTime::from_timestamp_micros(*time)?;
+        Some(Signal { time, group: group.clone(), value: value.clone(), weight: *weight, rule })
+    }
 }

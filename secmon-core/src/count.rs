@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::group::Group;
 use crate::incident::{Change, ChangeKind, Detection, Incident, State, Tally};
+use crate::place::Place;
 use crate::rules::{Counter, Detections, Found, Input, Memory as _, Signal};
 use crate::ruleset::{ActiveRule, Ruleset};
 use crate::span::micros;
@@ -105,7 +106,7 @@ impl Counters {
     pub fn signals(&mut self, stream: &str, seq: u64, signals: &[Signal]) -> Vec<Detection> {
         let mut found = Vec::new();
         for signal in signals {
-            found.extend(self.signal(stream, seq, signal).0);
+            found.extend(self.signal(stream, Place::own(seq), signal).0);
         }
         found
     }
@@ -114,7 +115,7 @@ impl Counters {
     pub(crate) fn signal(
         &mut self,
         stream: &str,
-        seq: u64,
+        place: Place,
         signal: &Signal,
     ) -> (Vec<Detection>, Vec<Change>) {
         let at = signal.rule as usize;
@@ -131,19 +132,19 @@ impl Counters {
         let is_new = || running.tallies.get(&signal.group).is_none();
         if weight == 0 && is_new() {
             // What does not count leaves no trace.
-            return self.settle(at, stream, seq, out, before);
+            return self.settle(at, stream, place, out, before);
         }
         let open = running.tallies.update(&signal.group, time, |tally| {
             if tally.open.is_none() && time.saturating_sub(tally.last) > silence {
                 *tally = Tally::default();
             }
-            tally.add(time, weight, seq);
+            tally.add(time, weight, place);
             tally.open.is_some()
         });
         if open && weight > 0 && !self.keep_open {
             self.touched.insert((at, signal.group.clone()));
         }
-        self.settle(at, stream, seq, out, before)
+        self.settle(at, stream, place, out, before)
     }
 
     /// Folds what was found, and keeps to the budget; `before` are the bytes that the rule took.
@@ -151,11 +152,11 @@ impl Counters {
         &mut self,
         at: usize,
         stream: &str,
-        seq: u64,
+        place: Place,
         out: Detections,
         before: usize,
     ) -> (Vec<Detection>, Vec<Change>) {
-        let found = self.fold(at, stream, seq, out);
+        let found = self.fold(at, stream, place, out);
         let after = self.rules.get_mut(at).map_or(0, Running::bytes);
         self.bytes = (self.bytes + after).saturating_sub(before);
         while self.bytes > self.most && self.shed() {}
@@ -173,6 +174,13 @@ impl Counters {
         greatest.bytes() < before
     }
 
+    /// Names the stream of all records that were at hand so far.
+    pub(crate) fn within(&mut self, stream: i64) {
+        for running in &mut self.rules {
+            running.tallies.each(|tally| tally.within(stream));
+        }
+    }
+
     fn weigh(&mut self) {
         self.bytes = self.rules.iter_mut().map(Running::bytes).sum();
     }
@@ -181,7 +189,7 @@ impl Counters {
     pub(crate) fn tick(
         &mut self,
         stream: &str,
-        seq: u64,
+        place: Place,
         now: DateTime<Utc>,
     ) -> (Vec<Detection>, Vec<Change>) {
         let mut all = (Vec::new(), Vec::new());
@@ -190,7 +198,7 @@ impl Counters {
             let mut out = Detections::default();
             running.counter.count(Input::Tick(now), &mut out);
             running.tallies.expire(now, running.rule.kind().horizon + MOST_LATE);
-            let (detections, changes) = self.fold(at, stream, seq, out);
+            let (detections, changes) = self.fold(at, stream, place, out);
             all.0.extend(detections);
             all.1.extend(changes);
         }
@@ -203,7 +211,7 @@ impl Counters {
         &mut self,
         at: usize,
         stream: &str,
-        seq: u64,
+        place: Place,
         out: Detections,
     ) -> (Vec<Detection>, Vec<Change>) {
         let mut all = (Vec::new(), Vec::new());
@@ -216,7 +224,7 @@ impl Counters {
                     (Some(ChangeKind::Recovered), time, group, running.rule.level(), None)
                 }
             };
-            let id = Detection::id(running.rule.id(), &group, stream, seq);
+            let id = Detection::id(running.rule.id(), &group, stream, place.seq);
             let rule = &running.rule;
             let change = running.tallies.update(&group, time.timestamp_micros(), |tally| {
                 let change = match (kind, tally.open) {
@@ -243,7 +251,7 @@ impl Counters {
             if kind.is_none() {
                 let (rule, title) = (rule.id().to_owned(), rule.title().to_owned());
                 let group = group.clone();
-                all.0.push(Detection { id, rule, title, level, time, group, seq, reason });
+                all.0.push(Detection { id, rule, title, level, time, group, place, reason });
             }
             if let Some(change) = change {
                 match change.kind {
@@ -408,7 +416,7 @@ mod tests {
             let time = DateTime::from_timestamp(number.into(), 0).unwrap();
             let value = Some(crate::Value::Int(95));
             let signal = Signal { value, rule: number % 2, ..Signal::new(time, group) };
-            counters.signal("test", number.into(), &signal);
+            counters.signal("test", Place::own(number.into()), &signal);
             let bytes: usize = counters.rules.iter_mut().map(Running::bytes).sum();
             assert_eq!(counters.bytes, bytes);
             assert!(bytes <= 100_000);

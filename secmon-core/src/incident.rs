@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::event::{Event, Level, fields};
 use crate::group::Group;
+use crate::place::Place;
 use crate::window::Heap;
 
 /// A rule fired.
@@ -26,8 +27,8 @@ pub struct Detection {
     pub time: DateTime<Utc>,
     /// In which group.
     pub group: Group,
-    /// The record that made it fire; in a scan the line, from 0.
-    pub seq: u64,
+    /// The record that made it fire.
+    pub place: Place,
     /// What was expected and what was seen, where the rule says so.
     pub reason: Option<String>,
 }
@@ -91,8 +92,8 @@ pub struct Incident {
     pub first: DateTime<Utc>,
     /// The last signal.
     pub last: DateTime<Utc>,
-    /// The first ten and the last ten records (lines, in a scan, from 0).
-    pub evidence: Vec<u64>,
+    /// The first ten and the last ten records.
+    pub evidence: Vec<Place>,
     /// What was expected and what was seen, where the rule says so: of the detection that opened or raised it.
     pub reason: Option<String>,
 }
@@ -165,12 +166,12 @@ pub(crate) struct Tally {
     pub(crate) open: Option<(u128, Level)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
-    head: Vec<u64>,
-    tail: VecDeque<u64>,
+    head: Vec<Place>,
+    tail: VecDeque<Place>,
 }
 
 impl Tally {
-    pub(crate) fn add(&mut self, time: i64, weight: u32, seq: u64) {
+    pub(crate) fn add(&mut self, time: i64, weight: u32, place: Place) {
         if weight == 0 {
             return;
         }
@@ -178,24 +179,31 @@ impl Tally {
         self.last = if self.count == 0 { time } else { self.last.max(time) };
         self.count += u64::from(weight);
         if self.head.len() < EVIDENCE {
-            self.head.push(seq);
+            self.head.push(place);
             return;
         }
         if self.tail.len() == EVIDENCE {
             self.tail.pop_front();
         }
-        self.tail.push_back(seq);
+        self.tail.push_back(place);
     }
 
-    pub(crate) fn evidence(&self) -> Vec<u64> {
+    pub(crate) fn evidence(&self) -> Vec<Place> {
         self.head.iter().chain(&self.tail).copied().collect()
+    }
+
+    /// Names the stream of records that were at hand so far.
+    pub(crate) fn within(&mut self, stream: i64) {
+        for place in self.head.iter_mut().chain(&mut self.tail) {
+            *place = place.within(stream);
+        }
     }
 }
 
 impl Heap for Tally {
     fn heap(&self) -> usize {
         let reason = self.reason.as_ref().map_or(0, String::len);
-        (self.head.len() + self.tail.len()) * size_of::<u64>() + reason
+        (self.head.len() + self.tail.len()) * size_of::<Place>() + reason
     }
 
     fn held(&self) -> bool {

@@ -69,6 +69,7 @@ mod incident;
 mod json;
 mod monitor;
 pub mod parse;
+mod place;
 pub mod privacy;
 #[cfg(feature = "probe")]
 pub mod probe;
@@ -90,6 +91,7 @@ pub use self::group::Group;
 pub use self::hex::hex;
 pub use self::incident::{Change, ChangeKind, Detection, Incident, State};
 pub use self::monitor::{Monitor, event_of, event_with};
+pub use self::place::Place;
 pub use self::ruleset::{ActiveRule, Builder, Prepared, Ruleset};
 pub use self::span::parse_span;
 

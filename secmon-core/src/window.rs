@@ -314,6 +314,11 @@ impl<T: Default + Heap> Bounded<T> {
         Some(entry.state)
     }
 
+    /// Changes the states of all groups in a way that leaves their sizes.
+    pub(crate) fn each(&mut self, mut change: impl FnMut(&mut T)) {
+        self.groups.values_mut().for_each(|entry| change(&mut entry.state));
+    }
+
     /// The groups in their own order, so that what follows from a walk does not depend on chance.
     pub(crate) fn sorted(&self) -> Vec<(&Group, &T)> {
         let mut all: Vec<_> =

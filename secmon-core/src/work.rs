@@ -1,9 +1,12 @@
 //! A batch in the making.
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest, Sha256};
 
 use crate::batch::{Entry, Record};
 use crate::incident::{Change, Detection};
+use crate::place::Place;
 use crate::privacy::Personal;
 use crate::rules::Signal;
 use crate::ruleset::Ruleset;
@@ -17,6 +20,7 @@ pub(crate) struct Work {
     pub(crate) personal: Vec<(u64, Personal)>,
     pub(crate) salts: u64,
     pub(crate) entries: Vec<Entry>,
+    pub(crate) unknown: BTreeSet<String>,
     pub(crate) detections: Vec<Detection>,
     pub(crate) changes: Vec<Change>,
     pub(crate) seed: [u8; 32],
@@ -33,6 +37,7 @@ impl Work {
             personal: Vec::new(),
             salts: 0,
             entries: Vec::new(),
+            unknown: BTreeSet::new(),
             detections: Vec::new(),
             changes: Vec::new(),
             seed,
@@ -65,11 +70,11 @@ impl Work {
         hash.chain_update(self.salts.to_be_bytes()).finalize().into()
     }
 
-    pub(crate) fn log(&mut self, ruleset: &Ruleset, seq: u64, signal: Signal) {
+    pub(crate) fn log(&mut self, ruleset: &Ruleset, place: Place, signal: Signal) {
         let Some(rule) = ruleset.rules().nth(signal.rule as usize) else { return };
         let time = signal.time.timestamp_micros();
         let entry =
-            Entry::Signal(rule.id().into(), seq, time, signal.group, signal.value, signal.weight);
+            Entry::Signal(rule.id().into(), place, time, signal.group, signal.value, signal.weight);
         self.entries.push(entry);
     }
 }

@@ -25,6 +25,7 @@ pub struct Metrics {
     rule_matches: IntCounterVec,
     rule_seconds: CounterVec,
     evicted: IntGauge,
+    counts: IntGauge,
     /// Held while rules are read and all is written: two scrapes at once must not see half of it.
     scraping: Mutex<()>,
 }
@@ -73,6 +74,10 @@ impl Metrics {
                 "rule_groups_evicted",
                 "Groups that rules have forgotten to stay within their budgets.",
             ))?,
+            counts: IntGauge::with_opts(opts(
+                "counts",
+                "Whether this service counts: for itself, or for all that share its database.",
+            ))?,
             scraping: Mutex::default(),
         };
         let build = IntGaugeVec::new(opts("build_info", "The version that runs."), &["version"])?;
@@ -90,6 +95,7 @@ impl Metrics {
         registry.register(Box::new(metrics.rule_matches.clone()))?;
         registry.register(Box::new(metrics.rule_seconds.clone()))?;
         registry.register(Box::new(metrics.evicted.clone()))?;
+        registry.register(Box::new(metrics.counts.clone()))?;
         registry.register(Box::new(build))?;
         Ok(metrics)
     }
@@ -109,6 +115,16 @@ impl Metrics {
     /// What the memory of rules has forgotten.
     pub(crate) fn evicted(&self, count: u64) {
         self.evicted.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Whether the service counts, or leaves that to another.
+    pub(crate) fn set_counts(&self, counts: bool) {
+        self.counts.set(counts.into());
+    }
+
+    /// As it was set last.
+    pub(crate) fn counts(&self) -> bool {
+        self.counts.get() == 1
     }
 
     /// Reads from the store what is counted there.

@@ -70,6 +70,7 @@ impl Opening {
         };
         self.anew = false;
         writer.set_retention(self.retention);
+        writer.share_counting()?;
         for warning in writer.take_warnings() {
             tracing::warn!("{warning}");
         }
@@ -84,6 +85,7 @@ impl Queue {
         opening: Opening,
         metrics: Arc<Metrics>,
     ) -> std::io::Result<Self> {
+        metrics.set_counts(writer.counts());
         let (sender, jobs) = mpsc::channel();
         let loop_metrics = Arc::clone(&metrics);
         let writer = Some(writer);
@@ -305,6 +307,7 @@ impl Loop {
         self.expire();
         if let Some(writer) = &mut self.writer {
             self.metrics.evicted(writer.evicted());
+            self.metrics.set_counts(writer.counts());
         }
         let warnings = self.writer.as_mut().map(Writer::take_warnings);
         for warning in warnings.into_iter().flatten() {

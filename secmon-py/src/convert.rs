@@ -23,7 +23,7 @@ pub(crate) fn now_or(given: Option<DateTime<FixedOffset>>) -> DateTime<Utc> {
 }
 
 pub(crate) fn detection(detection: &Detection) -> Value {
-    let Detection { rule, title, level, time, group, seq, reason, .. } = detection;
+    let Detection { rule, title, level, time, group, place, reason, .. } = detection;
     let group: Value = serde_json::from_str(group.as_json()).unwrap_or_default();
     json!({
         "rule": rule,
@@ -31,7 +31,7 @@ pub(crate) fn detection(detection: &Detection) -> Value {
         "level": level,
         "time": rfc3339(*time),
         "group": group,
-        "seq": seq,
+        "seq": place.seq,
         "reason": reason,
     })
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use secmon_core::{Batch, RuleState};
 
 use crate::connection::Db;
+use crate::counting::Log;
 use crate::failpoint::hit;
 use crate::inputs::Position;
 use crate::receipts::RequestKey;
@@ -15,7 +16,7 @@ use crate::values::Values;
 use crate::writer::busy;
 use crate::{
     Error, Result, Writer, holds, hosts, incidents, inputs, receipts, records, removals, rollups,
-    signals, streams, tiles, values,
+    streams, tiles, values,
 };
 
 /// How often a batch is sent before its callers are told to wait.
@@ -37,6 +38,8 @@ pub(crate) struct Pending {
     pub(crate) erased_of: Vec<(String, i64)>,
     pub(crate) receipts: Vec<(RequestKey, (i64, i64))>,
     pub(crate) positions: Vec<Position>,
+    /// Where what the rules were told goes.
+    pub(crate) log: Log,
     /// The memory of rules behind the batch, when a snapshot is due.
     pub(crate) snapshot: Option<Vec<RuleState>>,
     /// Whether it is of all rules.
@@ -63,9 +66,9 @@ impl Pending {
             if let Some(checkpoint) = &batch.checkpoint {
                 streams::insert_checkpoint(db, no, checkpoint, *now)?;
             }
-            signals::insert(db, no, batch.logged, &batch.signals)?;
+            self.log.write(db, no, batch)?;
             incidents::insert_detections(db, no, &batch.detections)?;
-            incidents::apply(db, no, &batch.changes, *now)?;
+            incidents::apply(db, no, &batch.changes, self.log.is_of_all(), *now)?;
             rollups::count(db, known, no, rows, &batch.detections)?;
             hosts::count(db, no, rows, batch.head.last_at)?;
             for (key, seqs) in &self.receipts {
@@ -75,7 +78,7 @@ impl Pending {
                 inputs::put(db, position)?;
             }
             if let Some(states) = &self.snapshot {
-                signals::snapshot(db, no, batch.logged, states, self.whole)?;
+                self.log.snapshot(db, no, batch.logged, states, self.whole)?;
                 receipts::forget(db, *now)?;
             }
             Ok(())
@@ -104,9 +107,12 @@ impl Writer {
                     return Err(Error::Conflict { origin: self.stream.origin.clone() });
                 }
                 // Others were in the way, or the connection broke: once more, the same bytes.
-                Ok(_) if tries_left > 0 && self.db.is_shared() => {}
+                Ok(_)
+                    if tries_left > 0
+                        && self.db.is_shared()
+                        && !matches!(error, Error::Deposed) => {}
                 // What can never be stored must not keep all that comes behind it waiting.
-                _ if matches!(error, Error::Refused { .. }) => return Err(error),
+                _ if matches!(error, Error::Refused { .. } | Error::Deposed) => return Err(error),
                 // Nor what a server refuses for a reason that does not pass by itself.
                 Ok(_) if matches!(error, Error::Database { .. }) && self.db.is_shared() => {
                     return Err(error);

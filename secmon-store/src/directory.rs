@@ -98,10 +98,18 @@ impl Writer {
             return Ok(None);
         }
         self.listed.seen_at = Some(now);
-        let directories = streams::open_of(&mut self.db, DIRECTORY)?;
-        let Some(directory) = directories.into_iter().next() else { return Ok(None) };
-        let last = proofs::last_checkpoint(&mut self.db, directory.stream_no)?;
-        let Some(last) = last else { return Ok(None) };
+        // Of several services that share a database each has kept one when it was its turn: the last that said
+        // something is of now.
+        let mut latest = None;
+        for directory in streams::open_of(&mut self.db, DIRECTORY)? {
+            if let Some(last) = proofs::last_checkpoint(&mut self.db, directory.stream_no)? {
+                latest = latest
+                    .into_iter()
+                    .chain([(directory, last)])
+                    .max_by_key(|(_, last)| last.issued_at);
+            }
+        }
+        let Some((directory, last)) = latest else { return Ok(None) };
         let known = self.listed.sizes.insert(directory.stream_no, last.size());
         let is_new = known != Some(last.size()) && is_own(&directory, &last);
         Ok(is_new.then(|| listing(vec![last.note], Vec::new(), now)))

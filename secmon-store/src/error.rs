@@ -23,6 +23,10 @@ pub enum Error {
         /// The stream.
         origin: String,
     },
+    /// Another service counts for all streams by now: what this writer has counted is not stored. Open the writer
+    /// again: it hands its signals over.
+    #[error("another service counts for all streams by now")]
+    Deposed,
     /// The core refused.
     #[error(transparent)]
     Core(#[from] secmon_core::Error),

@@ -15,6 +15,15 @@ use crate::{Error, Result, Writer, sealed, signed};
 /// Records that one announcement names: as many as fit its body.
 const MOST_NAMED: usize = 4_000;
 
+/// What is held of an incident's evidence.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// How many records.
+    pub records: usize,
+    /// The ids of other streams in which the rest lies: their writers must hold it.
+    pub elsewhere: Vec<String>,
+}
+
 impl Writer {
     /// Keeps records of this stream beyond their day: until another day, or for ever. The hold is sealed, and
     /// stored together with the new days. A day that is earlier than that of a record changes nothing for it.
@@ -48,35 +57,38 @@ impl Writer {
         Ok(())
     }
 
-    /// Keeps what is still there of an incident's evidence, as [`Writer::hold`] does; says how many records
-    /// those are.
+    /// Keeps what is still there of an incident's evidence in this stream, as [`Writer::hold`] does.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no such incident, [`Error::Query`] when its evidence lies in another
-    /// stream.
+    /// [`Error::NotFound`] when there is no such incident, [`Error::Query`] when all of its evidence lies in other
+    /// streams.
     pub fn hold_incident(
         &mut self,
         id: &str,
         until: Option<NaiveDate>,
         by: &str,
         now: DateTime<Utc>,
-    ) -> Result<usize> {
+    ) -> Result<Held> {
         let incident = self.store.incident(id)?;
-        if incident.stream != self.stream.id() {
-            let reason = format!(
-                "the evidence of incident `{id}` lies in stream {}, not in that of this writer",
-                incident.stream
-            );
-            return Err(Error::Query { reason });
-        }
-        let mut seqs = Vec::new();
-        for seq in incident.evidence {
-            if self.is_there(seq, now)? {
+        let own = self.stream.id();
+        let (mut seqs, mut elsewhere) = (Vec::new(), BTreeSet::new());
+        for (stream, seq) in incident.evidence {
+            if stream != own {
+                elsewhere.insert(stream);
+            } else if self.is_there(seq, now)? {
                 seqs.push(seq);
             }
         }
+        let elsewhere: Vec<String> = elsewhere.into_iter().collect();
+        if seqs.is_empty() && !elsewhere.is_empty() {
+            let reason = format!(
+                "the evidence of incident `{id}` lies in other streams, whose writers must hold it: {}",
+                elsewhere.join(", ")
+            );
+            return Err(Error::Query { reason });
+        }
         self.hold(&seqs, until, by, now)?;
-        Ok(seqs.len())
+        Ok(Held { records: seqs.len(), elsewhere })
     }
 
     fn is_there(&mut self, seq: u64, now: DateTime<Utc>) -> Result<bool> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use secmon_core::{Change, ChangeKind, Detection, Group, Incident, Level};
+use secmon_core::{Change, ChangeKind, Detection, Group, Incident, Level, Place};
 use sha2::{Digest, Sha256};
 
 use crate::connection::{Db, on};
@@ -50,10 +50,10 @@ pub struct IncidentRow {
     pub first: DateTime<Utc>,
     /// The last signal.
     pub last: DateTime<Utc>,
-    /// The id of the stream of its records.
+    /// The id of the stream in which it was opened.
     pub stream: String,
-    /// The first ten and the last ten records.
-    pub evidence: Vec<u64>,
+    /// The first ten and the last ten records: id of the stream, and index in it.
+    pub evidence: Vec<(String, u64)>,
     /// What was expected and what was seen, where the rule says so.
     pub reason: Option<String>,
 }
@@ -87,12 +87,13 @@ pub(crate) fn apply(
     db: &mut Db,
     stream_no: i64,
     changes: &[Change],
+    counts_all: bool,
     now: DateTime<Utc>,
 ) -> Result<()> {
     for change in changes {
         let row = row(stream_no, &change.incident);
         if change.kind == ChangeKind::Opened {
-            give_way(db, &row)?;
+            give_way(db, &row, counts_all)?;
         }
         let opened = change.kind == ChangeKind::Opened
             && on!(db, c => diesel::insert_or_ignore_into(incidents::table).values(&row).execute(c))?
@@ -120,13 +121,16 @@ pub(crate) fn apply(
 impl Row {
     /// As lists show it.
     fn shown(self, streams: &BTreeMap<i64, String>, group: String) -> IncidentRow {
+        let stream = |no| streams.get(&no).cloned().unwrap_or_default();
+        let evidence: Vec<Place> = serde_json::from_str(&self.evidence).unwrap_or_default();
+        let evidence = evidence.into_iter().map(|place| place.within(self.stream_no));
         IncidentRow {
             level: Level::from_rank(self.level).unwrap_or_default(),
             count: unsigned(self.count),
             first: time(self.first_ts),
             last: time(self.last_ts),
-            stream: streams.get(&self.stream_no).cloned().unwrap_or_default(),
-            evidence: serde_json::from_str(&self.evidence).unwrap_or_default(),
+            evidence: evidence.map(|place| (stream(place.stream), place.seq)).collect(),
+            stream: stream(self.stream_no),
             id: self.id,
             rule: self.rule,
             title: self.title,
@@ -138,12 +142,14 @@ impl Row {
 }
 
 /// Closes an incident of the same stream, rule and group whose memory is lost (to a budget, or to other settings
-/// of the rule): the new one must not overwrite what it says. That of another writer they share.
-fn give_way(db: &mut Db, row: &Row) -> Result<()> {
-    let before = incidents::open_key
-        .eq(&row.open_key)
-        .and(incidents::stream_no.eq(row.stream_no))
-        .and(incidents::id.ne(&row.id));
+/// of the rule): the new one must not overwrite what it says. That of another writer that counts for itself they share,
+/// but for who counts for all.
+fn give_way(db: &mut Db, row: &Row, counts_all: bool) -> Result<()> {
+    let before = incidents::open_key.eq(&row.open_key).and(incidents::id.ne(&row.id));
+    // Streams have numbers from 1.
+    let others = if counts_all { i64::MAX } else { 0 };
+    let whose = incidents::stream_no.eq(row.stream_no).or(incidents::stream_no.lt(others));
+    let before = before.and(whose);
     let set = (incidents::state.eq("closed"), incidents::open_key.eq(None::<Vec<u8>>));
     on!(db, c => diesel::update(incidents::table.filter(before)).set(set).execute(c))?;
     Ok(())
@@ -224,8 +230,8 @@ pub(crate) fn insert_detections(db: &mut Db, stream_no: i64, found: &[Detection]
         .iter()
         .map(|detection| Found {
             id: detection.id.to_be_bytes().to_vec(),
-            stream_no,
-            seq: signed(detection.seq),
+            stream_no: detection.place.within(stream_no).stream,
+            seq: signed(detection.place.seq),
             rule: detection.rule.clone(),
             title: detection.title.clone(),
             level: detection.level.rank(),

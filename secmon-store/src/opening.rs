@@ -1,5 +1,7 @@
 //! How a writer is opened: its stream resumed, or a new one begun when nobody may go on with the old.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use secmon_core::privacy::Privacy;
 use secmon_core::seal::{Claim, Sealer, StreamKeys};
@@ -8,6 +10,7 @@ use secmon_core::{Announcement, Monitor, Ruleset, Step, When, fields};
 use sha2::{Digest as _, Sha256};
 
 use crate::connection::Db;
+use crate::counting::Counting;
 use crate::directory::Listed;
 use crate::failpoint::hit;
 use crate::keys::{KeyPlace, random};
@@ -17,7 +20,7 @@ use crate::streams::StreamRow;
 use crate::tiles::Open;
 use crate::vault::Vault;
 use crate::writer::CHECKPOINT_PAUSE;
-use crate::{Error, Result, Store, Writer, proofs, signals, streams, tail, unsigned};
+use crate::{Error, Result, Store, Writer, counting, proofs, signals, streams, tail, unsigned};
 
 impl Writer {
     /// Resumes the stream of a label, or begins one.
@@ -39,14 +42,12 @@ impl Writer {
             match Self::sealer(&mut db, &stream, &keys)? {
                 Ok(sealer) => {
                     let mut monitor = Monitor::new(ruleset, sealer);
-                    signals::resume(
-                        &mut db,
-                        stream.stream_no,
-                        unsigned(stream.logged),
-                        &mut monitor,
-                    )?;
+                    let stream = counting::inherit(&mut db, stream)?;
+                    signals::resume(&mut db, stream.stream_no, &mut monitor)?;
+                    monitor.set_logged(unsigned(stream.logged));
                     let mut writer = Self::assemble(store, db, keys, monitor, stream, now)?;
                     writer.save_keys();
+                    writer.join()?;
                     writer.announce_restores(label, &reason, now)?;
                     return Ok(writer);
                 }
@@ -147,6 +148,7 @@ impl Writer {
         streams::insert(&mut db, &mut stream)?;
         let mut writer =
             Self::assemble(store, db, keys, Monitor::new(ruleset, sealer), stream, now)?;
+        writer.join()?;
         // Whom nobody else stands in for has K_0 from the store.
         writer.begun = auditor.is_none().then_some(secrets);
         // Whoever puts another K_0 there later contradicts the first record.
@@ -220,6 +222,8 @@ impl Writer {
             // and what rules of before have left is gone.
             snapshot_at: DateTime::<Utc>::MIN_UTC,
             rules_changed: true,
+            counting: Counting::Own,
+            unknown: BTreeSet::new(),
             monitor,
             stream,
         })

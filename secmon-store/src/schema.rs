@@ -91,6 +91,24 @@ diesel::table! {
 }
 
 diesel::table! {
+    uncounted (stream_no, no) {
+        stream_no -> BigInt,
+        no -> BigInt,
+        log -> Binary,
+    }
+}
+
+diesel::table! {
+    leases (name) {
+        name -> Text,
+        holder -> Text,
+        epoch -> BigInt,
+        expires -> BigInt,
+        logged -> BigInt,
+    }
+}
+
+diesel::table! {
     rule_states (stream_no, rule, part) {
         stream_no -> BigInt,
         rule -> Text,

@@ -7,7 +7,7 @@ use secmon_core::{Monitor, RuleState, SignalLog};
 
 use crate::connection::{Db, on};
 use crate::schema::{rule_states, signals};
-use crate::{Result, signed, unsigned};
+use crate::{Result, signed};
 
 /// Bytes of a rule's memory in one row.
 const MOST_BYTES: usize = 1 << 20;
@@ -36,12 +36,23 @@ pub(crate) fn insert(db: &mut Db, stream_no: i64, logged: u64, log: &SignalLog) 
     if log.is_empty() {
         return Ok(());
     }
-    let log = serde_json::to_vec(log).map_err(|error| crate::Error::Database {
-        reason: format!("the signal log cannot be written: {error}"),
-    })?;
-    let row = SignalRow { stream_no, no: signed(logged), log };
+    let row = SignalRow { stream_no, no: signed(logged), log: written(log)? };
     on!(db, c => diesel::insert_into(signals::table).values(&row).execute(c))?;
     Ok(())
+}
+
+/// A log as it is stored.
+pub(crate) fn written(log: &SignalLog) -> Result<Vec<u8>> {
+    serde_json::to_vec(log).map_err(|error| crate::Error::Database {
+        reason: format!("the signal log cannot be written: {error}"),
+    })
+}
+
+/// A log that was stored under this number.
+pub(crate) fn read(log: &[u8], no: i64) -> Result<SignalLog> {
+    serde_json::from_slice(log).map_err(|error| crate::Error::Database {
+        reason: format!("signal log {no} cannot be read: {error}"),
+    })
 }
 
 /// Stores the memory of the rules that counted something since the last snapshot, or of all of them, and drops
@@ -93,12 +104,7 @@ fn parts(mut text: &str) -> Vec<&str> {
 }
 
 /// Brings a monitor's rules to the state behind the last batch.
-pub(crate) fn resume(
-    db: &mut Db,
-    stream_no: i64,
-    logged: u64,
-    monitor: &mut Monitor,
-) -> Result<()> {
+pub(crate) fn resume(db: &mut Db, stream_no: i64, monitor: &mut Monitor) -> Result<()> {
     let saved = rule_states::table.filter(rule_states::stream_no.eq(stream_no));
     let saved = saved.order((rule_states::rule, rule_states::part));
     let parts: Vec<StateRow> = on!(db, c => saved.select(StateRow::as_select()).load(c))?;
@@ -115,7 +121,7 @@ pub(crate) fn resume(
         state: row.state.clone(),
     });
     let states: Vec<RuleState> = states.collect();
-    let taken: HashSet<&str> = monitor.restore(&states, logged)?.into_iter().collect();
+    let taken: HashSet<&str> = monitor.restore(&states)?.into_iter().collect();
     // What a rule with other settings was told is nothing to this one.
     let logged = saved.iter().filter(|row| taken.contains(row.rule.as_str()));
     let logged: HashMap<&str, i64> = logged.map(|row| (row.rule.as_str(), row.logged)).collect();
@@ -127,11 +133,9 @@ pub(crate) fn resume(
             .limit(1_000);
         let rows: Vec<SignalRow> = on!(db, c => log.select(SignalRow::as_select()).load(c))?;
         for row in &rows {
-            let log: SignalLog =
-                serde_json::from_slice(&row.log).map_err(|error| crate::Error::Database {
-                    reason: format!("signal log {} cannot be read: {error}", unsigned(row.no)),
-                })?;
-            monitor.replay(&log, |rule| logged.get(rule).is_some_and(|logged| *logged < row.no));
+            monitor.replay(&read(&row.log, row.no)?, |rule| {
+                logged.get(rule).is_some_and(|logged| *logged < row.no)
+            });
             from = row.no;
         }
         if rows.len() < 1_000 {

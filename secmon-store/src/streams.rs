@@ -199,6 +199,13 @@ pub(crate) fn reopen(db: &mut Db, stream_no: i64) -> Result<()> {
     Ok(())
 }
 
+/// Says how many batches went into the signal log.
+pub(crate) fn set_logged(db: &mut Db, row: &StreamRow) -> Result<()> {
+    let own = streams::table.filter(streams::stream_no.eq(row.stream_no));
+    on!(db, c => diesel::update(own).set(streams::logged.eq(row.logged)).execute(c))?;
+    Ok(())
+}
+
 /// The size that the database has, to settle the outcome of a commit.
 pub(crate) fn size(db: &mut Db, stream_no: i64) -> Result<(i64, i64)> {
     let row = streams::table.filter(streams::stream_no.eq(stream_no));

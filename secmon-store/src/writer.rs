@@ -1,5 +1,7 @@
 //! `Writer`: a monitor, a connection and a key file; the only way into a store.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use secmon_core::seal::{Retention, StreamKeys};
 use secmon_core::{Announcement, Monitor, Prepared, Ruleset, Step, When};
@@ -7,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::commit::Pending;
 use crate::connection::Db;
+use crate::counting::Counting;
 use crate::directory::Listed;
 use crate::failpoint::hit;
 use crate::inputs::Position;
@@ -66,6 +69,19 @@ pub struct Writer {
     pub(crate) snapshot_at: DateTime<Utc>,
     /// Whether the memory of all rules is to be saved, not only of those that counted something.
     pub(crate) rules_changed: bool,
+    /// Who counts.
+    pub(crate) counting: Counting,
+    /// Rules of others that this writer does not have, of which it told.
+    pub(crate) unknown: BTreeSet<String>,
+}
+
+/// What belongs into the transaction of a batch.
+#[derive(Debug, Default)]
+pub(crate) struct Beside {
+    pub(crate) receipts: Vec<(RequestKey, (i64, i64))>,
+    pub(crate) positions: Vec<Position>,
+    /// What others were told, and the batch counts.
+    pub(crate) taken: Vec<(i64, i64)>,
 }
 
 impl Writer {
@@ -151,7 +167,8 @@ impl Writer {
         }
         let detections = batch.detections.clone();
         let (stored, mut fresh): (Vec<_>, Vec<_>) = receipts.into_iter().unzip();
-        self.send(batch, stored.into_iter().flatten().collect(), positions, now)?;
+        let receipts = stored.into_iter().flatten().collect();
+        self.send(batch, Beside { receipts, positions, taken: Vec::new() }, now)?;
         if let Some(first) = fresh.first_mut() {
             first.detections = detections;
         }
@@ -164,6 +181,8 @@ impl Writer {
     /// that passes for the rules, snapshots. Call it about once a second.
     pub fn maintain(&mut self, now: DateTime<Utc>) -> Result<()> {
         self.flush()?;
+        self.keep_lease()?;
+        self.count_others(now)?;
         let mut step = Step::default();
         let waited = now - self.checkpoint_at;
         if waited >= MINUTE {
@@ -196,6 +215,7 @@ impl Writer {
         {
             self.run(Step { checkpoint: When::Always, ..Step::default() }, now)?;
         }
+        self.give_lease_back();
         Ok(())
     }
 
@@ -300,23 +320,23 @@ impl Writer {
 
     pub(crate) fn run(&mut self, step: Step, now: DateTime<Utc>) -> Result<()> {
         let batch = self.seal(step, now)?;
-        self.send(batch, Vec::new(), Vec::new(), now)
+        self.send(batch, Beside::default(), now)
     }
 
-    fn seal(&mut self, step: Step, now: DateTime<Utc>) -> Result<secmon_core::Batch> {
+    pub(crate) fn seal(&mut self, step: Step, now: DateTime<Utc>) -> Result<secmon_core::Batch> {
         if step.tick || step.checkpoint == When::Always {
             self.tick_at = now;
         }
         Ok(self.monitor.step(step, now, random()?))
     }
 
-    fn send(
+    pub(crate) fn send(
         &mut self,
         mut batch: secmon_core::Batch,
-        receipts: Vec<(RequestKey, (i64, i64))>,
-        positions: Vec<Position>,
+        beside: Beside,
         now: DateTime<Utc>,
     ) -> Result<()> {
+        let Beside { receipts, positions, taken } = beside;
         let from = (self.stream.size, self.stream.mac_epoch);
         self.stream.set_head(&batch.head, batch.logged);
         let no = self.stream.stream_no;
@@ -339,6 +359,7 @@ impl Writer {
             (true, false) => Some(self.monitor.take_dirty()?),
             (true, true) => Some(self.monitor.save_all()?),
         };
+        let log = self.log(&batch, taken, snapshot.is_some());
         let stream = self.stream.clone();
         self.pending = Some(Pending {
             batch,
@@ -350,6 +371,7 @@ impl Writer {
             erased_of,
             receipts,
             positions,
+            log,
             snapshot,
             whole,
             now,

@@ -1,6 +1,6 @@
 //! A MariaDB server of a test's own: on loopback, a free port, in a temporary folder.
 
-#![allow(dead_code, reason = "each test uses some of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -75,7 +75,7 @@ impl Server {
     pub fn wait(&self) {
         let begun = Instant::now();
         while !self.answers() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "{}", self.log());
+            assert!(begun.elapsed() < Duration::from_mins(1), "{}", self.log());
             std::thread::sleep(Duration::from_millis(20));
         }
     }

@@ -3,6 +3,7 @@
 use chrono::NaiveDate;
 use clap::Args;
 use secmon_http::clock::now;
+use secmon_store::Held;
 
 use super::output::say;
 use super::{Failure, Run, WriterArgs, finish};
@@ -37,10 +38,14 @@ impl Run for Hold {
             writer.hold_incident(id, self.until, &self.by, now())?
         } else {
             writer.hold(&self.seqs, self.until, &self.by, now())?;
-            self.seqs.len()
+            Held { records: self.seqs.len(), elsewhere: Vec::new() }
         };
         finish(writer)?;
-        say(format_args!("{held} records are held"));
+        say(format_args!("{} records are held", held.records));
+        if !held.elsewhere.is_empty() {
+            let elsewhere = held.elsewhere.join(", ");
+            say(format_args!("the rest lies in other streams, whose services must hold it: {elsewhere}"));
+        }
         Ok(0)
     }
 }

@@ -247,8 +247,8 @@ fn raw(group: &Group) -> Result<&RawValue, Failure> {
 }
 
 fn show(detection: &Detection, format: Format, table: &mut Table, out: &mut Stdout) -> Result<(), Failure> {
-    let Detection { rule, title, level, time, group, seq, reason, .. } = detection;
-    let (time, line) = (rfc3339(*time), seq + 1);
+    let Detection { rule, title, level, time, group, place, reason, .. } = detection;
+    let (time, line) = (rfc3339(*time), place.seq + 1);
     if format == Format::Table {
         table.row(
             style(*level),

@@ -48,6 +48,10 @@ pub(super) async fn run(app: App) {
 impl Directory {
     fn round(&mut self, app: &App) -> secmon_store::Result<()> {
         let now = now();
+        // Of services that share a database the one that counts lists for all.
+        if !app.0.metrics.counts() {
+            return self.writer.take().map_or(Ok(()), |writer| writer.close(now));
+        }
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
             None => open(app, now)?,

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
 use chrono::NaiveDate;
+use secmon_store::Held;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -42,9 +43,9 @@ async fn hold(
             queue.act(move |writer| writer.hold_incident(&id, until, &by, now())).await?
         }
         (None, Some(seqs)) if !seqs.is_empty() && seqs.len() <= MOST => {
-            let count = seqs.len();
+            let records = seqs.len();
             queue.act(move |writer| writer.hold(&seqs, until, &by, now())).await?;
-            count
+            Held { records, elsewhere: Vec::new() }
         }
         _ => {
             let detail =
@@ -52,5 +53,5 @@ async fn hold(
             return Err(Error::bad_request(detail));
         }
     };
-    Ok(Json(json!({"held": held})))
+    Ok(Json(json!({"held": held.records, "elsewhere": held.elsewhere})))
 }

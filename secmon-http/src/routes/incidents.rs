@@ -27,7 +27,8 @@ async fn list(_: Reader, State(app): State<App>, mut params: Params) -> Result<J
     params.done()?;
     let page = with_store(&app.0.store, move |store| store.incidents(&query)).await?;
     let incidents = page.rows.iter().map(|row| {
-        let evidence = row.evidence.iter().map(|seq| json!({"stream": row.stream, "seq": seq}));
+        let evidence =
+            row.evidence.iter().map(|(stream, seq)| json!({"stream": stream, "seq": seq}));
         json!({
             "id": row.id,
             "rule": row.rule,

@@ -5,6 +5,8 @@ mod mysql;
 mod sqlite;
 #[cfg(feature = "mysql")]
 mod timed;
+#[cfg(feature = "mysql")]
+mod turn;
 
 use std::path::{Path, PathBuf};
 
@@ -315,6 +317,15 @@ impl Db {
             Self::Sqlite(_) => false,
             #[cfg(feature = "mysql")]
             Self::Mysql(connection) => connection.health() == timed::Health::Silent,
+        }
+    }
+
+    /// An expression for the time by the clock of the database, in microseconds.
+    pub(crate) fn clock(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+            #[cfg(feature = "mysql")]
+            Self::Mysql(_) => "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)",
         }
     }
 

@@ -15,6 +15,7 @@ use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
 use tokio::runtime::{Builder, Runtime};
 
 use super::timed::{Timed, no_answer};
+use super::turn::Turn;
 
 pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/mysql");
 
@@ -26,9 +27,10 @@ pub(super) const LONG: Duration = Duration::from_hours(6);
 /// A connection that was used so lately is there still.
 pub(super) const TRUSTED: Duration = Duration::from_secs(1);
 
-/// Settings of each session. Only what both servers know.
+/// Settings of each session. Only what both servers know; on MariaDB in a cluster a node answers for all that was
+/// committed anywhere before it was asked.
 const SETUP: &[&str] = &[
-    "SET autocommit = 1",
+    "SET autocommit = 1 /*M!100109 , SESSION wsrep_sync_wait = 1 */",
     "SET time_zone = '+00:00'",
     "SET NAMES utf8mb4",
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
@@ -123,7 +125,19 @@ impl Place {
         let lock =
             format!("SELECT GET_LOCK(LEFT(CONCAT('secmon.', DATABASE()), 64), {})", LONG.as_secs());
         sql_query(lock).execute(db).map_err(text)?;
-        let done = db.run_pending_migrations(MIGRATIONS).map(drop);
+        let turn = Turn::wait(db).map_err(text)?;
+        let done = loop {
+            match db.has_pending_migration(MIGRATIONS) {
+                Ok(false) => break Ok(()),
+                Ok(true) if !turn.take(db) => break Err("another service changes it by now".into()),
+                Ok(true) => {}
+                Err(error) => break Err(error),
+            }
+            if let Err(error) = db.run_next_migration(MIGRATIONS) {
+                break Err(error);
+            }
+        };
+        turn.end(db);
         let unlock = "SELECT RELEASE_LOCK(LEFT(CONCAT('secmon.', DATABASE()), 64))";
         sql_query(unlock).execute(db).map_err(text)?;
         done.map_err(|error| {

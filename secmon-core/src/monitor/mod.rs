@@ -1,16 +1,18 @@
 //! `Monitor`: the pure pipeline behind preparation. Seals, counts, and seals what was derived.
 
-use std::collections::{BTreeMap, HashMap};
+mod counting;
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use self::counting::Counting;
 use crate::batch::{Announcement, Batch, Entry, Record, SignalLog, Step, When, is_high};
 use crate::count::{Counters, RuleState};
 use crate::event::{Event, Field, fields};
 use crate::group::Group;
 use crate::incident::{Change, ChangeKind, Detection, Incident};
 use crate::privacy::{Hidden, Privacy};
-use crate::rules::Signal;
 use crate::ruleset::{Prepared, Ruleset};
 use crate::seal::{
     Checkpoint, Claim, Envelope, Head, KeyFile, MOST_COPIED, Retention, Sealer, encode, fits,
@@ -48,6 +50,9 @@ pub struct Monitor {
     privacy: Option<Privacy>,
     /// How many batches went into the signal log.
     logged: u64,
+    counting: Counting,
+    /// The time that rules were told last: it never goes back.
+    ticked: DateTime<Utc>,
 }
 
 impl Monitor {
@@ -61,48 +66,9 @@ impl Monitor {
             retention: Retention::default(),
             privacy: None,
             logged: 0,
+            counting: Counting::Own,
+            ticked: DateTime::<Utc>::MIN_UTC,
         }
-    }
-
-    /// Takes back the memory that rules had when batch `logged` of the signal log was written; says of which
-    /// rules: those that are gone or have other settings begin anew.
-    pub fn restore<'s>(&mut self, states: &'s [RuleState], logged: u64) -> Result<Vec<&'s str>> {
-        self.logged = logged;
-        let mut taken = Vec::new();
-        for state in states {
-            if self.counters.restore(state)? {
-                taken.push(state.rule.as_str());
-            }
-        }
-        Ok(taken)
-    }
-
-    /// Counts a batch of the signal log again; what it finds was committed then. Only rules for which
-    /// `wanted` says yes are told.
-    pub fn replay(&mut self, log: &SignalLog, wanted: impl Fn(&str) -> bool) {
-        let stream = self.sealer.origin().to_owned();
-        let ruleset = self.ruleset.clone();
-        let rules = (0_u32..).zip(ruleset.rules());
-        let rules = rules.filter(|(_, rule)| wanted(rule.id()));
-        let rules: HashMap<&str, u32> = rules.map(|(at, rule)| (rule.id(), at)).collect();
-        for entry in &log.entries {
-            match entry {
-                Entry::Signal(id, seq, time, group, value, weight) => {
-                    let rule = rules.get(id.as_str()).copied();
-                    let time = DateTime::from_timestamp_micros(*time);
-                    let (Some(rule), Some(time)) = (rule, time) else { continue };
-                    let (group, value) = (group.clone(), value.clone());
-                    let signal = Signal { time, group, value, weight: *weight, rule };
-                    self.counters.signal(&stream, *seq, &signal);
-                }
-                Entry::Tick(time, seq) => {
-                    if let Some(time) = DateTime::from_timestamp_micros(*time) {
-                        self.counters.tick(&stream, *seq, time);
-                    }
-                }
-            }
-        }
-        self.counters.take_touched();
     }
 
     /// Seals and counts events. `seed` are 32 random bytes, of which ids are made.
@@ -116,6 +82,7 @@ impl Monitor {
         for Announcement { category, event, claim } in &step.announce {
             self.seal(&mut work, category, event, claim.as_ref(), Hidden::default(), now);
         }
+        self.take_others(&mut work, &step.others, now);
         for mut prepared in step.events {
             if prepared.mark != self.ruleset.mark() {
                 // Matched before the rules were exchanged, or against others.
@@ -129,9 +96,9 @@ impl Monitor {
             work.batch_events.push(seq);
             for mut signal in prepared.signals {
                 signal.time = signal.time.min(now + MOST_AHEAD);
-                let (detections, changes) =
-                    self.counters.signal(self.sealer.origin(), seq, &signal);
-                work.log(&self.ruleset, seq, signal);
+                let place = self.place(seq);
+                let (detections, changes) = self.count(place, &signal);
+                work.log(&self.ruleset, place, signal);
                 self.derive(&mut work, detections, changes, now);
             }
         }
@@ -140,10 +107,10 @@ impl Monitor {
             When::OnHighIncident => work.changes.iter().any(is_high),
             When::Always => true,
         } || step.rotate.is_some();
-        if step.tick || checkpoint {
-            let seq = self.sealer.head().tree.size();
-            let (detections, changes) = self.counters.tick(self.sealer.origin(), seq, now);
-            work.entries.push(Entry::Tick(now.timestamp_micros(), seq));
+        if (step.tick || checkpoint) && !matches!(self.counting, Counting::None) {
+            let place = self.place(self.sealer.head().tree.size());
+            let (detections, changes) = self.tick(place, now);
+            work.entries.push(Entry::Tick(self.ticked.timestamp_micros(), place));
             self.derive(&mut work, detections, changes, now);
         }
         if let Some(secret) = &step.rotate {
@@ -331,6 +298,7 @@ impl Monitor {
             claims: work.claims,
             personal: work.personal,
             signals: SignalLog { entries: work.entries },
+            unknown: work.unknown,
             detections: work.detections,
             changes,
             checkpoint,

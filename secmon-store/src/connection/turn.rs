@@ -1,0 +1,68 @@
+//! Whose turn it is to change the schema, on a cluster of several nodes: statements that do so run on all of them, and two
+//! from two nodes may wait for each other for ever. Locks of a node are no help there; a row is one for all.
+
+use std::time::Duration;
+
+use diesel::result::QueryResult;
+use diesel::sql_types::{BigInt, Text};
+use diesel::{QueryableByName, RunQueryDsl, sql_query};
+
+use super::mysql::Connection;
+
+/// How long whoever has the turn may take for one change, in seconds; then others believe that it died.
+const TURN: i64 = 600;
+/// How often it is asked for.
+const ASK: Duration = Duration::from_millis(500);
+
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_turns (id INT NOT NULL PRIMARY KEY, holder VARCHAR(36) NOT NULL, \
+                     until_at BIGINT NOT NULL) ENGINE = InnoDB";
+const FIRST: &str = "INSERT IGNORE INTO schema_turns (id, holder, until_at) VALUES (1, '', 0)";
+const FREE: &str = "UPDATE schema_turns SET holder = @secmon_turn, until_at = UNIX_TIMESTAMP() + ? \
+                    WHERE id = 1 AND (until_at < UNIX_TIMESTAMP() OR holder = @secmon_turn)";
+const END: &str = "UPDATE schema_turns SET until_at = 0 WHERE holder = @secmon_turn";
+
+#[derive(QueryableByName)]
+struct Variable {
+    #[diesel(sql_type = Text, column_name = "Value")]
+    value: String,
+}
+
+/// The turn of this connection.
+pub(super) struct Turn {
+    /// Whether it takes one: the database is a cluster's.
+    needed: bool,
+}
+
+impl Turn {
+    /// Waits for it.
+    pub(super) fn wait(db: &mut Connection) -> QueryResult<Self> {
+        let on: Vec<Variable> = sql_query("SHOW VARIABLES LIKE 'wsrep_on'").load(db)?;
+        let turn = Self { needed: on.iter().any(|row| row.value == "ON") };
+        if turn.needed {
+            sql_query(TABLE).execute(db)?;
+            sql_query("SET @secmon_turn = UUID()").execute(db)?;
+            while !turn.take(db) {
+                std::thread::sleep(ASK);
+            }
+        }
+        Ok(turn)
+    }
+
+    /// Takes it, or keeps it for one more change; false if another has it.
+    pub(super) fn take(&self, db: &mut Connection) -> bool {
+        if !self.needed {
+            return true;
+        }
+        // Of two nodes that do so at once one is told that it came second, by an error perhaps.
+        let _ = sql_query(FIRST).execute(db);
+        sql_query(FREE).bind::<BigInt, _>(TURN).execute(db) == Ok(1)
+    }
+
+    /// Gives it back.
+    pub(super) fn end(self, db: &mut Connection) {
+        if self.needed {
+            // Else it runs out by itself.
+            let _ = sql_query(END).execute(db);
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! Who counts: on a database that services share, one of them for all. Everybody else stores what its rules were
+//! told; whoever has the lease takes that from the table, counts it, and commits what it found, its log and the lease
+//! in one transaction. If it dies, another goes on from its snapshot and its log.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use secmon_core::{Batch, RuleState, SignalLog, Step, When};
+
+use crate::connection::{Db, on};
+use crate::directory::DIRECTORY;
+use crate::leases::{self, Lease};
+use crate::schema::{rule_states, signals as log, uncounted};
+use crate::streams::StreamRow;
+use crate::writer::{Beside, CHECKPOINT_PAUSE};
+use crate::{Result, Writer, signals, signed, streams, unsigned};
+
+/// The number under which the log and the memory of whoever counts for all stand.
+const ALL: i64 = 0;
+/// How often the lease is renewed (it is good for three times that), or asked for.
+const RENEW: Duration = Duration::from_micros(leases::TTL.unsigned_abs() / 3);
+const ASK: Duration = Duration::from_secs(1);
+/// What one batch takes: so many rows, of which only the first may have more bytes; and how many batches in a row.
+const MOST_ROWS: i64 = 64;
+const MOST_BYTES: usize = 1 << 20;
+const MOST_ROUNDS: usize = 16;
+
+/// How a writer counts.
+#[derive(Debug)]
+pub(crate) enum Counting {
+    /// Its own stream.
+    Own,
+    /// Its own stream, and what others have left in a store that was moved here from a shared database.
+    Heir,
+    /// Not at all: it hands over what its rules were told.
+    Other {
+        /// Whether it may count for all; and when it asked last.
+        stands: bool,
+        asked: Option<Instant>,
+    },
+    /// All streams.
+    All { lease: Lease, renewed: Instant },
+}
+
+/// Where what the rules were told goes, in the transaction of the batch.
+#[derive(Debug)]
+pub(crate) enum Log {
+    /// Into the log of the own stream; with the rows of others that are counted.
+    Own(Vec<(i64, i64)>),
+    /// To whoever counts for all.
+    Other,
+    /// Nowhere: there is nothing.
+    None,
+    /// Into the log of all streams; with the rows of others that are counted.
+    All(Lease, Vec<(i64, i64)>),
+}
+
+#[derive(Insertable, Queryable, Selectable)]
+#[diesel(table_name = uncounted)]
+struct Row {
+    stream_no: i64,
+    no: i64,
+    log: Vec<u8>,
+}
+
+impl Log {
+    /// Writes what the rules were told in one batch.
+    pub(crate) fn write(&self, db: &mut Db, stream_no: i64, batch: &Batch) -> Result<()> {
+        match self {
+            Self::None => Ok(()),
+            Self::Own(taken) => {
+                signals::insert(db, stream_no, batch.logged, &batch.signals)?;
+                take(db, taken)
+            }
+            Self::Other if batch.signals.is_empty() => Ok(()),
+            Self::Other => {
+                let log = signals::written(&batch.signals)?;
+                let row = Row { stream_no, no: signed(batch.logged), log };
+                on!(db, c => diesel::insert_into(uncounted::table).values(&row).execute(c))?;
+                Ok(())
+            }
+            Self::All(lease, taken) => {
+                leases::advance(db, lease)?;
+                signals::insert(db, ALL, unsigned(lease.logged), &batch.signals)?;
+                take(db, taken)
+            }
+        }
+    }
+
+    /// Whether signals of all streams are counted.
+    pub(crate) fn is_of_all(&self) -> bool {
+        matches!(self, Self::All(..))
+    }
+
+    /// Stores the memory of rules.
+    pub(crate) fn snapshot(
+        &self,
+        db: &mut Db,
+        stream_no: i64,
+        logged: u64,
+        states: &[RuleState],
+        whole: bool,
+    ) -> Result<()> {
+        match self {
+            Self::Own(_) => signals::snapshot(db, stream_no, logged, states, whole),
+            Self::All(lease, _) => {
+                signals::snapshot(db, ALL, unsigned(lease.logged), states, whole)
+            }
+            // Whoever counts nothing has nothing to remember.
+            Self::Other | Self::None => Ok(()),
+        }
+    }
+}
+
+/// Takes away rows that are counted in this transaction.
+fn take(db: &mut Db, taken: &[(i64, i64)]) -> Result<()> {
+    for (stream_no, no) in taken {
+        let row = uncounted::stream_no.eq(stream_no).and(uncounted::no.eq(no));
+        on!(db, c => diesel::delete(uncounted::table.filter(row)).execute(c))?;
+    }
+    Ok(())
+}
+
+/// A stream of a file with what somebody has counted for all on the database that the store was moved from: its writer
+/// goes on with that.
+pub(crate) fn inherit(db: &mut Db, mut stream: StreamRow) -> Result<StreamRow> {
+    if db.is_shared() || stream.label == DIRECTORY {
+        return Ok(stream);
+    }
+    let Some(logged) = leases::logged(db)? else { return Ok(stream) };
+    stream.logged = stream.logged.max(logged);
+    db.transaction(|db| {
+        hand(db, ALL, stream.stream_no)?;
+        streams::set_logged(db, &stream)
+    })?;
+    Ok(stream)
+}
+
+/// Hands the memory of rules, and the log behind it, from one stream to another that has none.
+fn hand(db: &mut Db, from: i64, to: i64) -> Result<()> {
+    let states = rule_states::table.filter(rule_states::stream_no.eq(from));
+    let log = log::table.filter(log::stream_no.eq(from));
+    if on!(db, c => log.count().get_result::<i64>(c))? > 0
+        || on!(db, c => states.count().get_result::<i64>(c))? > 0
+    {
+        forget(db, to)?;
+    }
+    on!(db, c => diesel::update(states).set(rule_states::stream_no.eq(to)).execute(c))?;
+    on!(db, c => diesel::update(log).set(log::stream_no.eq(to)).execute(c))?;
+    Ok(())
+}
+
+/// Forgets the memory of rules and the log behind it: it is known.
+fn forget(db: &mut Db, stream_no: i64) -> Result<()> {
+    let states = rule_states::table.filter(rule_states::stream_no.eq(stream_no));
+    on!(db, c => diesel::delete(states).execute(c))?;
+    let log = log::table.filter(log::stream_no.eq(stream_no));
+    on!(db, c => diesel::delete(log).execute(c))?;
+    Ok(())
+}
+
+impl Writer {
+    /// Lets this writer count for all streams of a database that services share, whenever nobody else does. Every
+    /// writer of the database hands over what its rules are told from when it is opened next. A file of SQLite is not
+    /// shared: nothing changes.
+    ///
+    /// # Errors
+    /// [`Error::Busy`](crate::Error::Busy) may pass.
+    pub fn share_counting(&mut self) -> Result<()> {
+        if self.db.is_shared() {
+            self.flush()?;
+            leases::make(&mut self.db)?;
+            self.join()?;
+            self.counting = Counting::Other { stands: true, asked: None };
+            self.keep_lease()?;
+        }
+        Ok(())
+    }
+
+    /// Whether this writer counts for all streams, or for its own alone; else another does.
+    pub fn counts(&self) -> bool {
+        !matches!(self.counting, Counting::Other { .. })
+    }
+
+    /// Stops counting for itself where somebody counts for all. What it has counted so far is known; the first of all
+    /// to stop hands that on.
+    pub(crate) fn join(&mut self) -> Result<()> {
+        let Some(_) = leases::logged(&mut self.db)? else { return Ok(()) };
+        if !self.db.is_shared() {
+            if self.stream.label != DIRECTORY {
+                self.counting = Counting::Heir;
+            }
+            return Ok(());
+        }
+        let (no, logged) = (self.stream.stream_no, self.stream.logged);
+        self.db.transaction(|db| {
+            if logged > 0 && leases::begin(db, logged)? {
+                hand(db, no, ALL)
+            } else {
+                forget(db, no)
+            }
+        })?;
+        self.counting = Counting::Other { stands: false, asked: None };
+        self.monitor.count_none();
+        Ok(())
+    }
+
+    /// Asks for the lease, or renews it.
+    pub(crate) fn keep_lease(&mut self) -> Result<()> {
+        match &mut self.counting {
+            Counting::Other { stands: true, asked }
+                if asked.is_none_or(|asked| asked.elapsed() >= ASK) =>
+            {
+                *asked = Some(Instant::now());
+                if let Some(lease) = leases::take(&mut self.db, &self.stream.origin)? {
+                    self.count_all(lease)?;
+                }
+            }
+            Counting::All { lease, renewed } if renewed.elapsed() >= RENEW => {
+                *renewed = Instant::now();
+                if !leases::renew(&mut self.db, lease)? {
+                    self.warnings.push("another service counts for all streams by now".into());
+                    self.monitor.count_none();
+                    self.counting = Counting::Other { stands: true, asked: Some(Instant::now()) };
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Goes on where whoever had the lease before stopped.
+    fn count_all(&mut self, lease: Lease) -> Result<()> {
+        let origins = self.origins()?;
+        self.monitor.count_all(self.stream.stream_no, origins);
+        if let Err(error) = signals::resume(&mut self.db, ALL, &mut self.monitor) {
+            self.monitor.count_none();
+            return Err(error);
+        }
+        self.counting = Counting::All { lease, renewed: Instant::now() };
+        // Its rules are perhaps not those of the one before.
+        self.rules_changed = true;
+        self.snapshot_at = DateTime::<Utc>::MIN_UTC;
+        Ok(())
+    }
+
+    /// Lets another have the lease at once.
+    pub(crate) fn give_lease_back(&mut self) {
+        if let Counting::All { lease, .. } = &self.counting {
+            // Else it runs out by itself.
+            let _ = leases::release(&mut self.db, lease);
+        }
+    }
+
+    /// Where what the rules were told in a batch goes.
+    pub(crate) fn log(&mut self, batch: &Batch, taken: Vec<(i64, i64)>, snapshot: bool) -> Log {
+        match &mut self.counting {
+            Counting::Own | Counting::Heir => Log::Own(taken),
+            Counting::Other { .. } => Log::Other,
+            Counting::All { .. } if batch.signals.is_empty() && taken.is_empty() && !snapshot => {
+                Log::None
+            }
+            Counting::All { lease, renewed } => {
+                lease.logged += 1;
+                *renewed = Instant::now();
+                Log::All(lease.clone(), taken)
+            }
+        }
+    }
+
+    /// Counts what the rules of others were told, if that is for this writer to do.
+    pub(crate) fn count_others(&mut self, now: DateTime<Utc>) -> Result<()> {
+        if !matches!(self.counting, Counting::All { .. } | Counting::Heir) {
+            return Ok(());
+        }
+        for _ in 0..MOST_ROUNDS {
+            let rows = self.uncounted()?;
+            if rows.is_empty() {
+                if matches!(self.counting, Counting::Heir) {
+                    leases::forget(&mut self.db)?;
+                    self.counting = Counting::Own;
+                }
+                return Ok(());
+            }
+            self.know(&rows)?;
+            let taken = rows.iter().map(|row| (row.stream_no, row.no)).collect();
+            let own = self.stream.stream_no;
+            let heir = matches!(self.counting, Counting::Heir);
+            let number = |no| if heir && no == own { 0 } else { no };
+            let read = |row: &Row| Ok((number(row.stream_no), signals::read(&row.log, row.no)?));
+            let others: Vec<(i64, SignalLog)> = rows.iter().map(read).collect::<Result<_>>()?;
+            let pausing = now - self.checkpoint_at < CHECKPOINT_PAUSE;
+            let checkpoint = if pausing { When::Never } else { When::OnHighIncident };
+            let batch = self.seal(Step { others, checkpoint, ..Step::default() }, now)?;
+            self.urgent |= pausing && batch.has_high_incident();
+            self.tell_unknown(&batch);
+            self.send(batch, Beside { taken, ..Beside::default() }, now)?;
+        }
+        Ok(())
+    }
+
+    /// What waits to be counted, as much as one batch takes.
+    fn uncounted(&mut self) -> Result<Vec<Row>> {
+        let waiting = uncounted::table.order((uncounted::stream_no, uncounted::no));
+        let waiting = waiting.limit(MOST_ROWS);
+        let mut rows: Vec<Row> = on!(&mut self.db, c => waiting.select(Row::as_select()).load(c))?;
+        let mut bytes = 0;
+        let fit = rows.iter().take_while(|row| {
+            bytes += row.log.len();
+            bytes <= MOST_BYTES
+        });
+        let fit = fit.count().max(1);
+        rows.truncate(fit);
+        Ok(rows)
+    }
+
+    /// Learns of streams that began meanwhile.
+    fn know(&mut self, rows: &[Row]) -> Result<()> {
+        if rows.iter().any(|row| !self.monitor.knows(row.stream_no)) {
+            let origins = self.origins()?;
+            self.monitor.know(origins);
+        }
+        Ok(())
+    }
+
+    fn origins(&mut self) -> Result<BTreeMap<i64, String>> {
+        let all = streams::all(&mut self.db)?.into_iter();
+        Ok(all.map(|row| (row.stream_no, row.origin)).collect())
+    }
+
+    /// Tells, once each, of rules that others have and the one that counts has not.
+    fn tell_unknown(&mut self, batch: &Batch) {
+        for rule in &batch.unknown {
+            if self.unknown.insert(rule.clone()) {
+                self.warnings.push(format!(
+                    "what rule `{rule}` of another service found is not counted: this one, which counts for all, has \
+                     no such rule; give all services the same rules"
+                ));
+            }
+        }
+    }
+}
