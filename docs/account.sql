@@ -30,6 +30,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON anchors TO 'secmon'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON witnessed TO 'secmon'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON hosts TO 'secmon'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON signals TO 'secmon'@'%';
+GRANT SELECT, INSERT, DELETE ON search_blocks TO 'secmon'@'%';
 GRANT SELECT, INSERT, DELETE ON uncounted TO 'secmon'@'%';
 GRANT SELECT, INSERT, UPDATE ON leases TO 'secmon'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON rule_states TO 'secmon'@'%';

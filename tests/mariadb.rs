@@ -308,11 +308,22 @@ fn the_account_of_the_service_does_all_its_work_and_nothing_else() {
     while writer.expire(noon(20 * DAY)).unwrap() > 0 {}
     writer.prune(noon(20 * DAY)).unwrap();
     writer.close(noon(20 * DAY)).unwrap();
+    // It counts for all, and makes text search ready.
+    let mut writer = store.writer("web-2", rules.clone(), noon(21 * DAY)).unwrap();
+    writer.share_counting().unwrap();
+    let mut other = store.writer("web-3", rules.clone(), noon(21 * DAY)).unwrap();
+    other.write(rules.prepare_lines([line(0)], noon(21 * DAY)), noon(21 * DAY)).unwrap();
+    writer.maintain(noon(21 * DAY)).unwrap();
+    assert!(writer.counts() && !other.counts());
+    other.close(noon(21 * DAY)).unwrap();
+    writer.close(noon(21 * DAY)).unwrap();
+    while store.index_text(noon(22 * DAY)).unwrap() {}
+    assert_eq!(server.run("secmon", "SELECT count(*) FROM uncounted").unwrap(), "0");
     let token = store.create_token("t", secmon_store::Scope::Read, noon(0)).unwrap();
     assert!(store.token(token.expose()).unwrap().is_some());
     let left =
         server.run("secmon", "SELECT count(*) FROM records WHERE category = 'event'").unwrap();
-    assert_eq!(left, "1", "what is held");
+    assert_eq!(left, "2", "what is held, and what is new");
     let mut backup = Vec::new();
     store.backup(&mut backup, None, noon(0), |_| {}).unwrap();
     sound(&store);

@@ -24,7 +24,7 @@ fn old_store(folder: &Path) -> PathBuf {
     drop(store);
     let sql = rusqlite::Connection::open(&path).unwrap();
     let migrations = concat!(env!("CARGO_MANIFEST_DIR"), "/secmon-store/migrations/sqlite");
-    for last in ["0010_cluster", "0009_state_parts"] {
+    for last in ["0011_search", "0010_cluster", "0009_state_parts"] {
         let back = fs::read_to_string(format!("{migrations}/{last}/down.sql")).unwrap();
         sql.execute_batch(&back).unwrap();
     }

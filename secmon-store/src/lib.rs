@@ -56,6 +56,7 @@ mod request;
 mod rollups;
 mod schema;
 mod sealed;
+mod search;
 mod signals;
 mod stored;
 mod streams;

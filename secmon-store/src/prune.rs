@@ -17,7 +17,7 @@ use crate::schema::{
     block_macs, checkpoints, holds, kept_proofs, records, removals, streams, tiles,
 };
 use crate::tiles::{Leaves, Nodes, TILE};
-use crate::{Error, Result, Writer, micros, sealed, signed, unsigned};
+use crate::{Error, Result, Writer, micros, sealed, search, signed, unsigned};
 
 type Hash = [u8; 32];
 
@@ -287,6 +287,7 @@ fn delete(db: &mut Db, no: i64, (from, to): (i64, i64), found: &Found) -> Result
     let mut sizes: Vec<i64> = on!(db, c => sizes.select(checkpoints::size).load(c))?;
     sizes.retain(|size| !found.rotations.contains(size));
     sealed::delete_checkpoints(db, no, &sizes, to)?;
+    search::forget(db, no, to)?;
     let own = holds::stream_no.eq(no).and(holds::held.lt(to));
     on!(db, c => diesel::delete(holds::table.filter(own)).execute(c))?;
     Ok(())

@@ -32,6 +32,7 @@ pub struct RecordQuery {
     pub(crate) level: Option<Level>,
     pub(crate) level_min: Option<Level>,
     pub(crate) fields: BTreeMap<String, String>,
+    pub(crate) text: Option<String>,
     pub(crate) limit: usize,
     pub(crate) page: Option<String>,
 }
@@ -44,6 +45,7 @@ impl Default for RecordQuery {
             level: None,
             level_min: None,
             fields: BTreeMap::new(),
+            text: None,
             limit: 100,
             page: None,
         }
@@ -83,6 +85,15 @@ impl RecordQuery {
     #[must_use]
     pub fn field(mut self, name: &str, value: &str) -> Self {
         self.fields.insert(name.into(), value.into());
+        self
+    }
+
+    /// Records in which all words of a text stand, whatever else stands between them: words are letters and digits
+    /// without a break, in whatever case, of the message and of all values. Personal values of the privacy mode are
+    /// not searched. Blocks of records come newest first, and records within a block.
+    #[must_use]
+    pub fn text(mut self, text: &str) -> Self {
+        self.text = Some(text.into());
         self
     }
 

@@ -13,7 +13,7 @@ use crate::connection::{Db, on};
 use crate::schema::records;
 use crate::streams::StreamRow;
 use crate::values::Reveal;
-use crate::{Page, RecordQuery, Result, Store, signed, time, unsigned};
+use crate::{Page, RecordQuery, Result, Store, search, signed, time, unsigned};
 
 /// A row; what stands before the body is a copy of what the body says.
 #[derive(Clone, Debug, Insertable, Queryable, Selectable)]
@@ -80,7 +80,7 @@ pub struct RecordRow {
 /// A list looks at no more records than these, and no longer than this, before it answers with what
 /// it has and a cursor.
 const MOST_LOOKED_AT: usize = 200_000;
-const LONGEST: Duration = Duration::from_secs(2);
+pub(crate) const LONGEST: Duration = Duration::from_secs(2);
 
 /// Rows of one statement: an array of a fixed size is prepared once, a slice each time.
 const ROWS: usize = 100;
@@ -121,6 +121,9 @@ impl Store {
     /// A page of records, the newest event first. Fields without a column of their own are compared in
     /// the bodies; a page may then be short of its limit and still have a next one.
     pub fn records(&self, query: &RecordQuery) -> Result<Page<RecordRow>> {
+        if let Some(text) = &query.text {
+            return search::records(self, query, text);
+        }
         let streams = self.streams()?;
         let reveal = self.reveal()?;
         let started = Instant::now();
@@ -256,6 +259,11 @@ fn chunk_of(
     })
 }
 
+/// Whether an event has all that a list asks for of its fields.
+pub(crate) fn wants(query: &RecordQuery, event: &Event) -> bool {
+    query.fields.iter().all(|(name, value)| has(event, name, value))
+}
+
 fn has(event: &Event, name: &str, wanted: &str) -> bool {
     let among = |names: &[Cow<'static, str>]| names.iter().any(|name| name == wanted);
     match name {
@@ -269,7 +277,7 @@ fn has(event: &Event, name: &str, wanted: &str) -> bool {
 }
 
 /// A row as lists show it; a body that cannot be read is shown as its text.
-fn record(
+pub(crate) fn record(
     streams: &[StreamRow],
     row: Row,
     values: &BTreeMap<String, serde_json::Value>,

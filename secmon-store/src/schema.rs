@@ -99,6 +99,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    search_blocks (stream_no, block) {
+        stream_no -> BigInt,
+        block -> BigInt,
+        size -> BigInt,
+        min_ts -> BigInt,
+        max_ts -> BigInt,
+        words -> Binary,
+    }
+}
+
+diesel::table! {
     leases (name) {
         name -> Text,
         holder -> Text,

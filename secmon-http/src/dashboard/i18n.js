@@ -36,7 +36,7 @@ const en = {
   no_events: "No events in the last 24 h.", no_failing: "No failing addresses in the last 24 h.",
   no_incidents: "No open incident. New ones appear here by themselves.",
   no_records: "No records yet. Send events to /api/v1/events or run “secmon ingest”.",
-  no_match: "No record matches this filter.", no_hosts: "No host has been seen yet.", no_metrics: "No measurements: no probe runs on this host.",
+  no_match: "No record matches this filter.", none_so_far: "None among the records looked at so far: Older goes on.", text: "Words", no_hosts: "No host has been seen yet.", no_metrics: "No measurements: no probe runs on this host.",
   no_history: "No measurements of this host in the last 24 h.",
 
   level: "Level", informational: "Information", low: "Low", medium: "Medium", high: "High", critical: "Critical", any: "Any",
@@ -104,7 +104,7 @@ const fr = {
   no_events: "Aucun événement ces dernières 24 h.", no_failing: "Aucune adresse en échec ces dernières 24 h.",
   no_incidents: "Aucun incident ouvert. Les nouveaux apparaîtront ici d’eux-mêmes.",
   no_records: "Aucun enregistrement. Envoyez des événements à /api/v1/events ou lancez « secmon ingest ».",
-  no_match: "Aucun enregistrement ne correspond à ce filtre.", no_hosts: "Aucun hôte n’a encore été vu.", no_metrics: "Aucune mesure : aucune sonde ne tourne sur cet hôte.",
+  no_match: "Aucun enregistrement ne correspond à ce filtre.", none_so_far: "Aucun parmi les enregistrements examinés : Plus anciens continue.", text: "Mots", no_hosts: "Aucun hôte n’a encore été vu.", no_metrics: "Aucune mesure : aucune sonde ne tourne sur cet hôte.",
   no_history: "Aucune mesure de cet hôte ces dernières 24 h.",
 
   level: "Niveau", informational: "Information", low: "Faible", medium: "Moyen", high: "Élevé", critical: "Critique", any: "Tous",

@@ -6,7 +6,7 @@ import { badge, cut, field, filterLink, LEVELS, time } from "./format.js";
 import { lang, t } from "./i18n.js";
 import { saveProof } from "./integrity.js";
 
-const FIELDS = ["host.name", "source.ip", "user.name", "level_min"];
+const FIELDS = ["text", "host.name", "source.ip", "user.name", "level_min"];
 const LIMIT = 25;
 
 const open = new Set();
@@ -121,6 +121,8 @@ export function draw() {
   byId("older").hidden = !nextPage;
   byId("newest").hidden = !query.has("page");
   if (!shown.length) {
+    // A search may end with its time before it is at the end.
+    if (nextPage) return showEmpty(box, t("none_so_far"));
     showEmpty(box, FIELDS.some((f) => query.get(f)) ? t("no_match") : t("no_records"));
     return;
   }

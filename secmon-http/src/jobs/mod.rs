@@ -5,6 +5,7 @@ mod backup;
 mod directory;
 mod follow;
 mod probe;
+mod search;
 mod verify;
 mod witness;
 
@@ -21,6 +22,7 @@ const JOBS: &[Job] = &[
     |app| Box::pin(directory::run(app)),
     |app| Box::pin(follow::run(app)),
     |app| Box::pin(probe::run(app)),
+    |app| Box::pin(search::run(app)),
     |app| Box::pin(verify::run(app)),
     |app| Box::pin(witness::run(app)),
 ];

@@ -49,6 +49,9 @@ fn query(mut params: Params) -> Result<RecordQuery, Error> {
     if let Some(level) = params.level("level_min")? {
         query = query.level_min(level);
     }
+    if let Some(text) = params.take("text") {
+        query = query.text(&text);
+    }
     if let Some(page) = params.take("page") {
         query = query.page(&page);
     }

@@ -1,0 +1,11 @@
+-- Which words stand in a block of records: made behind the append, and made again where it is lost.
+CREATE TABLE search_blocks (
+    stream_no INTEGER NOT NULL,
+    block     INTEGER NOT NULL,                  -- of 4,096 records
+    size      INTEGER NOT NULL,                  -- how many of them it covers
+    min_ts    INTEGER NOT NULL,
+    max_ts    INTEGER NOT NULL,
+    words     BLOB    NOT NULL,                  -- a Bloom filter
+    PRIMARY KEY (stream_no, block)
+);
+CREATE INDEX search_blocks_ts ON search_blocks (max_ts, stream_no, block);

@@ -1,0 +1,63 @@
+//! Words: what a text search looks for, and what it finds in an event.
+
+use secmon_core::Event;
+
+use crate::{Error, Result};
+
+/// The bounds of what may be asked for; longer words are compared by their beginnings.
+const MOST_BYTES: usize = 1_000;
+const MOST_WORDS: usize = 16;
+const LONGEST: usize = 64;
+
+/// Gives each word of a text: letters and digits without a break, in lower case.
+pub(super) fn each(text: &str, mut tell: impl FnMut(&str)) {
+    let mut lower = String::new();
+    for word in text.split(|letter: char| !letter.is_alphanumeric()) {
+        if word.is_empty() {
+            continue;
+        }
+        let cut = word.get(..word.floor_char_boundary(LONGEST)).unwrap_or_default();
+        let is_lower = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        if cut.bytes().all(is_lower) {
+            tell(cut);
+        } else {
+            lower.clear();
+            lower.extend(cut.chars().flat_map(char::to_lowercase));
+            tell(&lower);
+        }
+    }
+}
+
+/// Gives each word of an event: of its message and of all its values.
+pub(super) fn of_event(event: &Event, mut tell: impl FnMut(&str)) {
+    each(event.message(), &mut tell);
+    for (_, value) in event.fields() {
+        for one in value.each() {
+            each(&one.to_string(), &mut tell);
+        }
+    }
+}
+
+/// The words that a search asks for.
+pub(super) fn asked(text: &str) -> Result<Vec<String>> {
+    let mut words = Vec::new();
+    if text.len() <= MOST_BYTES {
+        each(text, |word| words.push(word.to_owned()));
+        words.sort_unstable();
+        words.dedup();
+    }
+    if words.is_empty() || words.len() > MOST_WORDS {
+        let reason = format!(
+            "`text` has 1 to {MOST_WORDS} words of letters and digits, and at most {MOST_BYTES} bytes"
+        );
+        return Err(Error::Query { reason });
+    }
+    Ok(words)
+}
+
+/// Whether all these words stand in an event.
+pub(super) fn has_all(event: &Event, words: &[String]) -> bool {
+    let mut missing: Vec<&String> = words.iter().collect();
+    of_event(event, |word| missing.retain(|one| *one != word));
+    missing.is_empty()
+}
