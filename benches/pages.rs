@@ -39,7 +39,7 @@ fn fill(store: &Store, rows: u64) {
     }
     let end = time(rows) + TimeDelta::hours(1);
     writer.close(end).unwrap();
-    while store.index_text(end).unwrap() {}
+    while store.index_text().unwrap() {}
 }
 
 /// All pages of a search, as one may have to ask for more.

@@ -90,6 +90,16 @@ impl Pending {
     }
 }
 
+impl Pending {
+    /// Whether it is stored; size and epoch of the stream as they are; whether that was closed.
+    fn settled(&self, db: &mut Db) -> Result<(bool, (i64, i64), bool)> {
+        let (same, stored, closed) = streams::settled(db, &self.stream)?;
+        // One that only takes what others were told leaves its stream as it was.
+        let counted = self.log.is_stored(db)?;
+        Ok((counted.unwrap_or(same), stored, closed))
+    }
+}
+
 impl Writer {
     /// Commits what is pending; an unknown outcome is settled by what the database says.
     pub(crate) fn flush(&mut self) -> Result<()> {
@@ -101,18 +111,19 @@ impl Writer {
                 return Err(busy(&error.to_string()));
             }
             self.store.0.location.revive(&mut self.db)?;
-            match streams::settled(&mut self.db, &pending.stream) {
+            // It was taken back, and never will be stored.
+            if matches!(error, Error::Deposed) {
+                return Err(error);
+            }
+            match pending.settled(&mut self.db) {
                 Ok((true, ..)) => break,
                 Ok((_, stored, closed)) if closed || stored != pending.from => {
                     return Err(Error::Conflict { origin: self.stream.origin.clone() });
                 }
                 // Others were in the way, or the connection broke: once more, the same bytes.
-                Ok(_)
-                    if tries_left > 0
-                        && self.db.is_shared()
-                        && !matches!(error, Error::Deposed) => {}
+                Ok(_) if tries_left > 0 && self.db.is_shared() => {}
                 // What can never be stored must not keep all that comes behind it waiting.
-                _ if matches!(error, Error::Refused { .. } | Error::Deposed) => return Err(error),
+                _ if matches!(error, Error::Refused { .. }) => return Err(error),
                 // Nor what a server refuses for a reason that does not pass by itself.
                 Ok(_) if matches!(error, Error::Database { .. }) && self.db.is_shared() => {
                     return Err(error);

@@ -15,13 +15,17 @@ use crate::leases::{self, Lease};
 use crate::schema::{rule_states, signals as log, uncounted};
 use crate::streams::StreamRow;
 use crate::writer::{Beside, CHECKPOINT_PAUSE};
-use crate::{Result, Writer, signals, signed, streams, unsigned};
+use crate::{Error, Result, Writer, signals, signed, streams, unsigned};
 
 /// The number under which the log and the memory of whoever counts for all stand.
 const ALL: i64 = 0;
 /// How often the lease is renewed (it is good for three times that), or asked for.
 const RENEW: Duration = Duration::from_micros(leases::TTL.unsigned_abs() / 3);
 const ASK: Duration = Duration::from_secs(1);
+/// ... by a service that could not read what was counted so far.
+const UNABLE: Duration = Duration::from_mins(1);
+/// How often what another got in the way of is tried.
+const TRIES: usize = 20;
 /// What one batch takes: so many rows, of which only the first may have more bytes; and how many batches in a row.
 const MOST_ROWS: i64 = 64;
 const MOST_BYTES: usize = 1 << 20;
@@ -62,6 +66,7 @@ pub(crate) enum Log {
 struct Row {
     stream_no: i64,
     no: i64,
+    at: i64,
     log: Vec<u8>,
 }
 
@@ -77,7 +82,7 @@ impl Log {
             Self::Other if batch.signals.is_empty() => Ok(()),
             Self::Other => {
                 let log = signals::written(&batch.signals)?;
-                let row = Row { stream_no, no: signed(batch.logged), log };
+                let row = Row { stream_no, no: signed(batch.logged), at: batch.head.last_at, log };
                 on!(db, c => diesel::insert_into(uncounted::table).values(&row).execute(c))?;
                 Ok(())
             }
@@ -86,6 +91,17 @@ impl Log {
                 signals::insert(db, ALL, unsigned(lease.logged), &batch.signals)?;
                 take(db, taken)
             }
+        }
+    }
+
+    /// Whether the batch that counts for all is stored; nothing where it does not, or where that cannot be told.
+    pub(crate) fn is_stored(&self, db: &mut Db) -> Result<Option<bool>> {
+        match self {
+            Self::All(lease, _) if leases::is_stored(db, lease)? => Ok(Some(true)),
+            // Another has the lease by now, perhaps behind this batch.
+            Self::All(lease, _) if !leases::renew(db, lease, leases::TTL)? => Ok(None),
+            Self::All(..) => Ok(Some(false)),
+            _ => Ok(None),
         }
     }
 
@@ -114,11 +130,14 @@ impl Log {
     }
 }
 
-/// Takes away rows that are counted in this transaction.
+/// Takes away rows that are counted in this transaction, which nobody else has counted.
 fn take(db: &mut Db, taken: &[(i64, i64)]) -> Result<()> {
     for (stream_no, no) in taken {
         let row = uncounted::stream_no.eq(stream_no).and(uncounted::no.eq(no));
-        on!(db, c => diesel::delete(uncounted::table.filter(row)).execute(c))?;
+        let gone = on!(db, c => diesel::delete(uncounted::table.filter(row)).execute(c))?;
+        if gone != 1 {
+            return Err(Error::Deposed);
+        }
     }
     Ok(())
 }
@@ -152,13 +171,29 @@ fn hand(db: &mut Db, from: i64, to: i64) -> Result<()> {
     Ok(())
 }
 
-/// Forgets the memory of rules and the log behind it: it is known.
+/// Forgets what was counted for all.
+pub(crate) fn forget_all(db: &mut Db) -> Result<()> {
+    forget(db, ALL)
+}
+
+/// Forgets the memory of rules and the log behind it.
 fn forget(db: &mut Db, stream_no: i64) -> Result<()> {
     let states = rule_states::table.filter(rule_states::stream_no.eq(stream_no));
     on!(db, c => diesel::delete(states).execute(c))?;
     let log = log::table.filter(log::stream_no.eq(stream_no));
     on!(db, c => diesel::delete(log).execute(c))?;
     Ok(())
+}
+
+/// Tries again what others got in the way of.
+fn retried<T>(mut work: impl FnMut() -> Result<T>) -> Result<T> {
+    for _ in 1..TRIES {
+        match work() {
+            Err(Error::Busy { .. }) => std::thread::sleep(Duration::from_millis(20)),
+            done => return done,
+        }
+    }
+    work()
 }
 
 impl Writer {
@@ -169,14 +204,19 @@ impl Writer {
     /// # Errors
     /// [`Error::Busy`](crate::Error::Busy) may pass.
     pub fn share_counting(&mut self) -> Result<()> {
-        if self.db.is_shared() {
-            self.flush()?;
-            leases::make(&mut self.db)?;
-            self.join()?;
-            self.counting = Counting::Other { stands: true, asked: None };
-            self.keep_lease()?;
+        if !self.db.is_shared() {
+            return Ok(());
         }
-        Ok(())
+        self.flush()?;
+        let db = &mut self.db;
+        retried(|| db.transaction(leases::make))?;
+        self.join()?;
+        self.counting = Counting::Other { stands: true, asked: None };
+        match self.keep_lease() {
+            // It asks again soon.
+            Err(Error::Busy { .. }) => Ok(()),
+            done => done,
+        }
     }
 
     /// Whether this writer counts for all streams, or for its own alone; else another does.
@@ -195,15 +235,28 @@ impl Writer {
             return Ok(());
         }
         let (no, logged) = (self.stream.stream_no, self.stream.logged);
-        self.db.transaction(|db| {
-            if logged > 0 && leases::begin(db, logged)? {
-                hand(db, no, ALL)
-            } else {
-                forget(db, no)
-            }
+        let states = self.monitor.hand_over(no)?;
+        let db = &mut self.db;
+        let forgotten = retried(|| {
+            db.transaction(|db| {
+                let own = rule_states::table.filter(rule_states::stream_no.eq(no));
+                let known: i64 = on!(db, c => own.count().get_result(c))?;
+                let first = logged > 0 && leases::begin(db, logged)?;
+                if first {
+                    signals::snapshot(db, ALL, unsigned(logged), &states, true)?;
+                }
+                forget(db, no)?;
+                Ok(known > 0 && !first)
+            })
         })?;
+        if forgotten {
+            self.warnings.push(
+                "what this service has counted by itself is forgotten, as another counts for all by now; what was \
+                 open stays open"
+                    .into(),
+            );
+        }
         self.counting = Counting::Other { stands: false, asked: None };
-        self.monitor.count_none();
         Ok(())
     }
 
@@ -220,13 +273,28 @@ impl Writer {
             }
             Counting::All { lease, renewed } if renewed.elapsed() >= RENEW => {
                 *renewed = Instant::now();
-                if !leases::renew(&mut self.db, lease)? {
-                    self.warnings.push("another service counts for all streams by now".into());
-                    self.monitor.count_none();
-                    self.counting = Counting::Other { stands: true, asked: Some(Instant::now()) };
+                if !leases::renew(&mut self.db, lease, leases::TTL)? {
+                    self.step_down();
                 }
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// Counts no more: another does.
+    fn step_down(&mut self) {
+        self.warnings.push("another service counts for all streams by now".into());
+        self.monitor.count_none();
+        self.counting = Counting::Other { stands: true, asked: Some(Instant::now()) };
+    }
+
+    /// Keeps the lease while something is done between two batches that may take long.
+    pub(crate) fn keep_lease_long(&mut self) -> Result<()> {
+        if let Counting::All { lease, .. } = &self.counting
+            && !leases::renew(&mut self.db, lease, leases::LONG)?
+        {
+            self.step_down();
         }
         Ok(())
     }
@@ -237,7 +305,19 @@ impl Writer {
         self.monitor.count_all(self.stream.stream_no, origins);
         if let Err(error) = signals::resume(&mut self.db, ALL, &mut self.monitor) {
             self.monitor.count_none();
-            return Err(error);
+            leases::release(&mut self.db, &lease)?;
+            if matches!(error, Error::Busy { .. }) {
+                return Err(error);
+            }
+            // Another may be able to; what this one is told goes there.
+            self.warnings.push(format!("this service cannot count for all: {error}"));
+            let asked = Some(Instant::now() + UNABLE);
+            self.counting = Counting::Other { stands: true, asked };
+            return Ok(());
+        }
+        if !leases::renew(&mut self.db, &lease, leases::LONG)? {
+            self.step_down();
+            return Ok(());
         }
         self.counting = Counting::All { lease, renewed: Instant::now() };
         // Its rules are perhaps not those of the one before.
@@ -279,7 +359,10 @@ impl Writer {
             let rows = self.uncounted()?;
             if rows.is_empty() {
                 if matches!(self.counting, Counting::Heir) {
-                    leases::forget(&mut self.db)?;
+                    self.db.transaction(|db| {
+                        leases::forget(db)?;
+                        forget_all(db)
+                    })?;
                     self.counting = Counting::Own;
                 }
                 return Ok(());
@@ -303,7 +386,7 @@ impl Writer {
 
     /// What waits to be counted, as much as one batch takes.
     fn uncounted(&mut self) -> Result<Vec<Row>> {
-        let waiting = uncounted::table.order((uncounted::stream_no, uncounted::no));
+        let waiting = uncounted::table.order((uncounted::at, uncounted::stream_no, uncounted::no));
         let waiting = waiting.limit(MOST_ROWS);
         let mut rows: Vec<Row> = on!(&mut self.db, c => waiting.select(Row::as_select()).load(c))?;
         let mut bytes = 0;

@@ -48,6 +48,7 @@ impl Writer {
     /// The privacy mode is off; or the database refuses, and nothing, or part of it, is gone.
     pub fn erase(&mut self, kind: &str, value: &str, now: DateTime<Utc>) -> Result<Erasure> {
         self.flush()?;
+        self.keep_lease_long()?;
         let folder = self.store.0.keys.clone();
         let mut vault = Vault::read(&folder)?.ok_or_else(|| Error::Query {
             reason: "no value of this store can be erased: set `[privacy] erasable` first".into(),

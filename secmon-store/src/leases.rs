@@ -13,6 +13,10 @@ use crate::{Error, Result};
 const COUNTING: &str = "counting";
 /// How long it is good for, in microseconds: so long nobody counts when its holder dies.
 pub(crate) const TTL: i64 = 5_000_000;
+/// ... while its holder does what may take long, as reading the memory of rules does.
+pub(crate) const LONG: i64 = 60_000_000;
+/// No lease is given for so long: a clock was wrong.
+const TOO_LONG: i64 = 2 * LONG;
 
 /// The lease as somebody has it.
 #[derive(Clone, Debug, Queryable, Selectable)]
@@ -28,6 +32,8 @@ pub(crate) fn make(db: &mut Db) -> Result<()> {
     if logged(db)?.is_some() {
         return Ok(());
     }
+    // What a log of before has left is none of this one's.
+    crate::counting::forget_all(db)?;
     let row = (
         leases::name.eq(COUNTING),
         leases::holder.eq(""),
@@ -62,18 +68,22 @@ pub(crate) fn forget(db: &mut Db) -> Result<()> {
 /// Takes the lease if nobody has it, or whoever asks had it before; none if somebody else has.
 pub(crate) fn take(db: &mut Db, holder: &str) -> Result<Option<Lease>> {
     let row = leases::table.filter(leases::name.eq(COUNTING));
-    let free = sql::<BigInt>(db.clock()).ge(leases::expires);
-    let free = row.filter(leases::holder.eq(holder).or(free));
-    let seen: Option<Lease> = on!(db, c => free.select(Lease::as_select()).first(c).optional())?;
+    let clock = db.clock();
+    let free = || {
+        let by_now = leases::expires.le(sql::<BigInt>(clock));
+        let wrong = leases::expires.gt(sql::<BigInt>(clock) + TOO_LONG);
+        row.filter(leases::holder.eq(holder).or(by_now).or(wrong))
+    };
+    let seen: Option<Lease> = on!(db, c => free().select(Lease::as_select()).first(c).optional())?;
     let Some(seen) = seen else { return Ok(None) };
-    // Whoever was faster has changed the epoch.
-    let same = leases::name.eq(COUNTING).and(leases::epoch.eq(seen.epoch));
+    // Whoever was faster has changed the epoch, and whoever has it may have renewed it.
+    let same = free().filter(leases::epoch.eq(seen.epoch));
     let set = (
         leases::holder.eq(holder),
         leases::epoch.eq(seen.epoch + 1),
-        leases::expires.eq(sql::<BigInt>(db.clock()) + TTL),
+        leases::expires.eq(sql::<BigInt>(clock) + LONG),
     );
-    let won = on!(db, c => diesel::update(leases::table.filter(same)).set(set).execute(c))? == 1;
+    let won = on!(db, c => diesel::update(same).set(set).execute(c))? == 1;
     if !won {
         return Ok(None);
     }
@@ -82,10 +92,10 @@ pub(crate) fn take(db: &mut Db, holder: &str) -> Result<Option<Lease>> {
     Ok(on!(db, c => own.select(Lease::as_select()).first(c).optional())?)
 }
 
-/// Keeps the lease for longer; false if another has taken it.
-pub(crate) fn renew(db: &mut Db, lease: &Lease) -> Result<bool> {
+/// Keeps the lease for so many microseconds more; false if another has taken it.
+pub(crate) fn renew(db: &mut Db, lease: &Lease, time: i64) -> Result<bool> {
     let own = leases::name.eq(COUNTING).and(leases::epoch.eq(lease.epoch));
-    let set = leases::expires.eq(sql::<BigInt>(db.clock()) + TTL);
+    let set = leases::expires.eq(sql::<BigInt>(db.clock()) + time);
     Ok(on!(db, c => diesel::update(leases::table.filter(own)).set(set).execute(c))? == 1)
 }
 
@@ -102,6 +112,14 @@ pub(crate) fn advance(db: &mut Db, lease: &Lease) -> Result<()> {
         1 => Ok(()),
         _ => Err(Error::Deposed),
     }
+}
+
+/// Whether a transaction that moved the log on is stored.
+pub(crate) fn is_stored(db: &mut Db, lease: &Lease) -> Result<bool> {
+    let own = leases::name.eq(COUNTING).and(leases::epoch.eq(lease.epoch));
+    let own = leases::table.filter(own.and(leases::logged.ge(lease.logged)));
+    let found: Option<i64> = on!(db, c => own.select(leases::logged).first(c).optional())?;
+    Ok(found.is_some())
 }
 
 /// Gives the lease back, for another to take at once.

@@ -146,8 +146,11 @@ impl Writer {
         };
         stream.set_head(sealer.head(), 0);
         streams::insert(&mut db, &mut stream)?;
-        let mut writer =
-            Self::assemble(store, db, keys, Monitor::new(ruleset, sealer), stream, now)?;
+        let stream = counting::inherit(&mut db, stream)?;
+        let mut monitor = Monitor::new(ruleset, sealer);
+        signals::resume(&mut db, stream.stream_no, &mut monitor)?;
+        monitor.set_logged(unsigned(stream.logged));
+        let mut writer = Self::assemble(store, db, keys, monitor, stream, now)?;
         writer.join()?;
         // Whom nobody else stands in for has K_0 from the store.
         writer.begun = auditor.is_none().then_some(secrets);

@@ -48,6 +48,7 @@ impl Writer {
     /// [`Error::Tampered`].
     pub fn prune(&mut self, now: DateTime<Utc>) -> Result<u64> {
         self.flush()?;
+        self.keep_lease_long()?;
         let begin = self.stream.pruned_to();
         let end = self.prunable(begin, now)?;
         if end == begin {

@@ -135,7 +135,7 @@ impl Store {
         let mut rows = Vec::new();
         let mut looked_at = 0;
         loop {
-            let found = self.read(|db| chunk_of(db, query, &reveal, &columns, place, chunk))?;
+            let found = self.read(|db| newest(db, query, &reveal, &columns, place, chunk))?;
             let ended = found.len() < chunk;
             looked_at += found.len();
             for row in found {
@@ -212,11 +212,37 @@ fn column(name: &str, value: &str) -> bool {
         )
 }
 
+/// The newest rows behind a place. Of several levels those of each: an index has them by time for one level only.
+fn newest(
+    db: &mut Db,
+    query: &RecordQuery,
+    reveal: &Reveal,
+    fields: &[(&String, &String)],
+    place: Option<(i64, i64, i64)>,
+    limit: usize,
+) -> Result<Vec<Row>> {
+    let least = query.level_min.unwrap_or_default();
+    if query.level.is_some_and(|level| level < least) {
+        return Ok(Vec::new());
+    }
+    if query.level.is_some() || least == Level::default() {
+        return chunk_of(db, query, reveal, fields, query.level, place, limit);
+    }
+    let mut rows = Vec::new();
+    for level in Level::ALL.into_iter().filter(|level| *level >= least) {
+        rows.extend(chunk_of(db, query, reveal, fields, Some(level), place, limit)?);
+    }
+    rows.sort_by_key(|row| std::cmp::Reverse((row.ts, row.stream_no, row.seq)));
+    rows.truncate(limit);
+    Ok(rows)
+}
+
 fn chunk_of(
     db: &mut Db,
     query: &RecordQuery,
     reveal: &Reveal,
     fields: &[(&String, &String)],
+    level: Option<Level>,
     place: Option<(i64, i64, i64)>,
     limit: usize,
 ) -> Result<Vec<Row>> {
@@ -225,14 +251,11 @@ fn chunk_of(
         if let Some(since) = query.since {
             select = select.filter(records::ts.ge(since.timestamp_micros()));
         }
-        if let Some(until) = query.until {
-            select = select.filter(records::ts.lt(until.timestamp_micros()));
-        }
-        if let Some(level) = query.level {
+        // Without a bound a database may sort everything instead of walking the index backwards.
+        let until = query.until.map_or(i64::MAX, |until| until.timestamp_micros());
+        select = select.filter(records::ts.lt(until));
+        if let Some(level) = level {
             select = select.filter(records::level.eq(level.rank()));
-        }
-        if let Some(level) = query.level_min {
-            select = select.filter(records::level.ge(level.rank()));
         }
         for (name, value) in fields {
             let either = reveal.either(name, value)?;

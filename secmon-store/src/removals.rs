@@ -88,6 +88,7 @@ impl Writer {
         self.flush()?;
         #[cfg(feature = "mysql")]
         if self.db.is_shared() {
+            self.keep_lease_long()?;
             return self.expire_partition(now);
         }
         self.expire_before(now.timestamp().div_euclid(86_400), true, now)

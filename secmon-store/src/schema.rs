@@ -94,6 +94,7 @@ diesel::table! {
     uncounted (stream_no, no) {
         stream_no -> BigInt,
         no -> BigInt,
+        at -> BigInt,
         log -> Binary,
     }
 }
@@ -102,9 +103,9 @@ diesel::table! {
     search_blocks (stream_no, block) {
         stream_no -> BigInt,
         block -> BigInt,
-        size -> BigInt,
         min_ts -> BigInt,
         max_ts -> BigInt,
+        made -> BigInt,
         words -> Binary,
     }
 }

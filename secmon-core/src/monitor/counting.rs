@@ -55,6 +55,15 @@ impl Monitor {
         self.counters = Counters::live(&self.ruleset);
     }
 
+    /// As [`Monitor::count_none`]; gives what was counted, for a monitor that counts for all, under which the own
+    /// stream has this number.
+    pub fn hand_over(&mut self, number: i64) -> Result<Vec<RuleState>> {
+        self.counters.within(number);
+        let states = self.counters.save_all();
+        self.count_none();
+        states
+    }
+
     /// Counts the signals of all streams from now on, with empty memory. The own stream has this number; origins
     /// stand by the numbers of their streams.
     pub fn count_all(&mut self, number: i64, origins: BTreeMap<i64, String>) {
@@ -108,20 +117,24 @@ impl Monitor {
         }
         let ruleset = self.ruleset.clone();
         let rules = numbers(&ruleset, |_| true);
+        let mut signals = Vec::new();
         for (number, log) in others {
             for entry in &log.entries {
                 // Time passes by one clock alone.
                 let Entry::Signal(id, place, ..) = entry else { continue };
                 let rule = rules.get(id.as_str()).copied();
-                let Some(signal) = rule.and_then(|rule| entry.signal(rule)) else {
-                    work.unknown.insert(id.clone());
-                    continue;
-                };
-                let place = place.within(*number);
-                let (detections, changes) = self.count(place, &signal);
-                work.log(&ruleset, place, signal);
-                self.derive(work, detections, changes, now);
+                match rule.and_then(|rule| entry.signal(rule)) {
+                    Some(signal) => signals.push((place.within(*number), signal)),
+                    None => drop(work.unknown.insert(id.clone())),
+                }
             }
+        }
+        // What happened first counts first, wherever it was seen.
+        signals.sort_by_key(|(_, signal)| signal.time);
+        for (place, signal) in signals {
+            let (detections, changes) = self.count(place, &signal);
+            work.log(&ruleset, place, signal);
+            self.derive(work, detections, changes, now);
         }
     }
 

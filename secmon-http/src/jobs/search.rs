@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use crate::app::App;
-use crate::clock::now;
 
 /// How often it looks for what is missing; and how long it works at once, with as long a rest behind it.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -27,7 +26,7 @@ async fn work(app: &App) -> Option<bool> {
     let worked = tokio::task::spawn_blocking(move || {
         let begun = Instant::now();
         while begun.elapsed() < WORK {
-            match store.index_text(now()) {
+            match store.index_text() {
                 Ok(true) => {}
                 Ok(false) => return false,
                 Err(error) => {

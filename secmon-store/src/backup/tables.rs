@@ -48,7 +48,7 @@ pub(super) const TABLES: &[Table] = &[
     Table { name: "hosts", key: 2, columns: &[
         ("stream_no", Int), ("name", Text), ("first_seen", Int), ("last_seen", Int), ("events", Int)] },
     Table { name: "signals", key: 2, columns: &[("stream_no", Int), ("no", Int), ("log", Bytes)] },
-    Table { name: "uncounted", key: 2, columns: &[("stream_no", Int), ("no", Int), ("log", Bytes)] },
+    Table { name: "uncounted", key: 2, columns: &[("stream_no", Int), ("no", Int), ("at", Int), ("log", Bytes)] },
     Table { name: "leases", key: 1, columns: &[
         ("name", Text), ("holder", Text), ("epoch", Int), ("expires", Int), ("logged", Int)] },
     Table { name: "rule_states", key: 3, columns: &[

@@ -129,8 +129,11 @@ impl Place {
         let done = loop {
             match db.has_pending_migration(MIGRATIONS) {
                 Ok(false) => break Ok(()),
-                Ok(true) if !turn.take(db) => break Err("another service changes it by now".into()),
-                Ok(true) => {}
+                Ok(true) => match turn.take(db) {
+                    Ok(true) => {}
+                    Ok(false) => break Err("another service changes it by now".into()),
+                    Err(error) => break Err(error.into()),
+                },
                 Err(error) => break Err(error),
             }
             if let Err(error) = db.run_next_migration(MIGRATIONS) {

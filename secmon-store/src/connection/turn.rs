@@ -19,6 +19,7 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_turns (id INT NOT NULL PR
 const FIRST: &str = "INSERT IGNORE INTO schema_turns (id, holder, until_at) VALUES (1, '', 0)";
 const FREE: &str = "UPDATE schema_turns SET holder = @secmon_turn, until_at = UNIX_TIMESTAMP() + ? \
                     WHERE id = 1 AND (until_at < UNIX_TIMESTAMP() OR holder = @secmon_turn)";
+const SECOND: &[&str] = &["Deadlock found", "WSREP"];
 const END: &str = "UPDATE schema_turns SET until_at = 0 WHERE holder = @secmon_turn";
 
 #[derive(QueryableByName)]
@@ -41,7 +42,7 @@ impl Turn {
         if turn.needed {
             sql_query(TABLE).execute(db)?;
             sql_query("SET @secmon_turn = UUID()").execute(db)?;
-            while !turn.take(db) {
+            while !turn.take(db)? {
                 std::thread::sleep(ASK);
             }
         }
@@ -49,13 +50,20 @@ impl Turn {
     }
 
     /// Takes it, or keeps it for one more change; false if another has it.
-    pub(super) fn take(&self, db: &mut Connection) -> bool {
+    pub(super) fn take(&self, db: &mut Connection) -> QueryResult<bool> {
         if !self.needed {
-            return true;
+            return Ok(true);
         }
-        // Of two nodes that do so at once one is told that it came second, by an error perhaps.
-        let _ = sql_query(FIRST).execute(db);
-        sql_query(FREE).bind::<BigInt, _>(TURN).execute(db) == Ok(1)
+        let mut taken = sql_query(FIRST).execute(db);
+        if taken.is_ok() {
+            taken = sql_query(FREE).bind::<BigInt, _>(TURN).execute(db);
+        }
+        match taken {
+            Ok(rows) => Ok(rows == 1),
+            // Of two nodes that do so at once one is told that it came second.
+            Err(error) if SECOND.iter().any(|words| error.to_string().contains(words)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Gives it back.

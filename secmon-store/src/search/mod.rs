@@ -5,9 +5,11 @@ mod build;
 mod filter;
 mod words;
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use self::build::forget;
 use self::filter::Hash;
@@ -20,6 +22,8 @@ use crate::{Page, RecordQuery, RecordRow, Result, Store, query};
 
 /// Records of a block.
 const BLOCK: i64 = 4_096;
+/// Records that are read at once: bodies may be long.
+const ROWS: i64 = 256;
 /// Filters that are read at once: of the larger ones, some megabytes.
 const FILTERS: i64 = 64;
 
@@ -28,15 +32,25 @@ const FILTERS: i64 = 64;
 struct BlockRow {
     stream_no: i64,
     block: i64,
-    size: i64,
     min_ts: i64,
     max_ts: i64,
+    made: i64,
     words: Vec<u8>,
 }
 
-/// Where a search stands: blocks without a filter come first, as of a time beyond all times; then those with one, by
-/// the time of their last event.
-type Place = (i64, i64, i64, Option<(i64, i64)>);
+/// Where a search stands.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+struct Place {
+    /// The last filter that was there when the search began: whatever is made meanwhile, each block is met once.
+    made: i64,
+    /// The time of the last event of the block: those without a filter come first, as of a time beyond all times.
+    max_ts: i64,
+    stream_no: i64,
+    block: i64,
+    /// The time and index of the last row of the block that was shown, if it was not looked at to its end.
+    row: Option<(i64, i64)>,
+}
+
 const NO_FILTER: i64 = i64::MAX;
 
 /// A search under way.
@@ -56,7 +70,13 @@ struct Search<'s> {
 pub(crate) fn records(store: &Store, query: &RecordQuery, text: &str) -> Result<Page<RecordRow>> {
     let words = words::asked(text)?;
     let hashes = words.iter().map(|word| Hash::of(word)).collect();
-    let place: Option<Place> = query.page.as_deref().map(query::read_cursor).transpose()?;
+    let place = match query.page.as_deref() {
+        Some(page) => query::read_cursor(page)?,
+        None => {
+            let made = store.read(build::made)?;
+            Place { made, max_ts: NO_FILTER, stream_no: i64::MAX, block: i64::MAX, row: None }
+        }
+    };
     let mut search = Search {
         store,
         query,
@@ -66,7 +86,7 @@ pub(crate) fn records(store: &Store, query: &RecordQuery, text: &str) -> Result<
         reveal: store.reveal()?,
         until: Instant::now() + LONGEST,
         rows: Vec::new(),
-        place: place.unwrap_or((NO_FILTER, i64::MAX, i64::MAX, None)),
+        place,
     };
     let ended = search.run()?;
     let next = (!ended).then(|| query::cursor(&search.place));
@@ -76,19 +96,18 @@ pub(crate) fn records(store: &Store, query: &RecordQuery, text: &str) -> Result<
 impl Search<'_> {
     /// Looks until a page is full or the time is over; says whether all was looked at.
     fn run(&mut self) -> Result<bool> {
-        if let (key, stream_no, block, Some(row)) = self.place {
-            // The rest of a block.
-            if !self.look(key, stream_no, block, Some(row))? {
-                return Ok(false);
-            }
+        let Place { max_ts, stream_no, block, row, .. } = self.place;
+        // The rest of a block.
+        if row.is_some() && !self.look(max_ts, stream_no, block, row)? {
+            return Ok(false);
         }
-        if self.place.0 == NO_FILTER {
+        if self.place.max_ts == NO_FILTER {
             for (stream_no, block) in self.without_filter()? {
                 if !self.look(NO_FILTER, stream_no, block, None)? {
                     return Ok(false);
                 }
             }
-            self.place = (NO_FILTER - 1, i64::MAX, i64::MAX, None);
+            self.stand(NO_FILTER - 1, i64::MAX, i64::MAX, None);
         }
         loop {
             let found = self.store.read(|db| filters(db, self.query, self.place))?;
@@ -96,9 +115,8 @@ impl Search<'_> {
                 return Ok(true);
             }
             for row in found {
-                // One that has grown since was looked at first.
-                if !self.covers(&row) || !filter::may_have(&row.words, &self.hashes) {
-                    self.place = (row.max_ts, row.stream_no, row.block, None);
+                if !filter::may_have(&row.words, &self.hashes) {
+                    self.stand(row.max_ts, row.stream_no, row.block, None);
                 } else if !self.look(row.max_ts, row.stream_no, row.block, None)? {
                     return Ok(false);
                 }
@@ -109,61 +127,62 @@ impl Search<'_> {
         }
     }
 
-    /// Whether a filter is of all records that its block has.
-    fn covers(&self, row: &BlockRow) -> bool {
-        let stream = self.streams.iter().find(|stream| stream.stream_no == row.stream_no);
-        stream.is_none_or(|stream| row.size >= (stream.size - row.block * BLOCK).min(BLOCK))
+    fn stand(&mut self, max_ts: i64, stream_no: i64, block: i64, row: Option<(i64, i64)>) {
+        self.place = Place { max_ts, stream_no, block, row, ..self.place };
     }
 
-    /// Blocks that have no filter, or one that does not cover them, behind the place, the newest of a stream first.
+    /// Blocks that had no filter when the search began, behind the place, the newest of a stream first.
     fn without_filter(&self) -> Result<Vec<(i64, i64)>> {
-        let last = search_blocks::table
+        let known = search_blocks::table
+            .filter(search_blocks::made.le(self.place.made))
             .group_by(search_blocks::stream_no)
             .select((search_blocks::stream_no, diesel::dsl::max(search_blocks::block)));
-        let last: Vec<(i64, Option<i64>)> =
-            self.store.read(|db| Ok(on!(db, c => last.load(c))?))?;
+        let known: Vec<(i64, Option<i64>)> =
+            self.store.read(|db| Ok(on!(db, c => known.load(c))?))?;
+        let known: HashMap<i64, Option<i64>> = known.into_iter().collect();
         let mut blocks = Vec::new();
-        for stream in self.streams.iter().rev() {
-            let last =
-                last.iter().find(|(no, _)| *no == stream.stream_no).and_then(|(_, block)| *block);
-            let covered = match last {
-                Some(block) => self.store.read(|db| covered(db, stream.stream_no, block))?,
-                None => i64::try_from(stream.pruned_to()).unwrap_or(i64::MAX),
+        for stream in self.streams.iter().rev().filter(|stream| stream.size > 0) {
+            let first = match known.get(&stream.stream_no) {
+                Some(Some(last)) => last + 1,
+                _ => stream.pruned_to / BLOCK,
             };
-            if covered < stream.size {
-                let blocks_of = covered / BLOCK..=(stream.size - 1) / BLOCK;
-                blocks.extend(blocks_of.rev().map(|block| (stream.stream_no, block)));
-            }
+            let last = (stream.size - 1) / BLOCK;
+            blocks.extend((first..=last).rev().map(|block| (stream.stream_no, block)));
         }
-        let (_, stream_no, block, _) = self.place;
-        blocks.retain(|one| *one < (stream_no, block));
+        blocks.retain(|one| *one < (self.place.stream_no, self.place.block));
         Ok(blocks)
     }
 
     /// Looks at a block, behind a row of it; false once the page is full or the time is over.
     fn look(
         &mut self,
-        key: i64,
+        max_ts: i64,
         stream_no: i64,
         block: i64,
         behind: Option<(i64, i64)>,
     ) -> Result<bool> {
-        let mut rows = self.store.read(|db| walk(db, stream_no, block * BLOCK, BLOCK))?;
-        rows.retain(|row| {
-            row.seq < (block + 1) * BLOCK && behind.is_none_or(|place| (row.ts, row.seq) < place)
-        });
-        rows.sort_by_key(|row| std::cmp::Reverse((row.ts, row.seq)));
-        for row in rows {
-            let place = (row.ts, row.seq);
-            let Some(found) = self.found(row)? else { continue };
-            self.rows.push(found);
-            if self.rows.len() == self.query.limit {
-                self.place = (key, stream_no, block, Some(place));
-                return Ok(false);
+        let room = self.query.limit.saturating_sub(self.rows.len());
+        let mut found: Vec<((i64, i64), RecordRow)> = Vec::new();
+        let (mut from, end) = (block * BLOCK, (block + 1) * BLOCK);
+        while from < end {
+            let rows = self.store.read(|db| walk(db, stream_no, from, ROWS.min(end - from)))?;
+            let Some(last) = rows.last() else { break };
+            from = last.seq + 1;
+            for row in rows.into_iter().take_while(|row| row.seq < end) {
+                let place = (row.ts, row.seq);
+                if behind.is_none_or(|behind| place < behind) {
+                    found.extend(self.found(row)?.map(|row| (place, row)));
+                }
             }
+            // Of one that is full of them no more than are shown.
+            found.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
+            found.truncate(room);
         }
-        self.place = (key, stream_no, block, None);
-        Ok(Instant::now() < self.until)
+        let is_full = found.len() == room;
+        let last = found.last().map(|(place, _)| *place);
+        self.rows.extend(found.into_iter().map(|(_, row)| row));
+        self.stand(max_ts, stream_no, block, last.filter(|_| is_full));
+        Ok(!is_full && Instant::now() < self.until)
     }
 
     /// A row as lists show it, if all words stand in it and it is what else is asked for.
@@ -173,9 +192,12 @@ impl Search<'_> {
             && query.until.is_none_or(|until| row.ts < until.timestamp_micros());
         let is_level = query.level.is_none_or(|level| row.level == level.rank())
             && query.level_min.is_none_or(|level| row.level >= level.rank());
+        if !in_time || !is_level {
+            return Ok(None);
+        }
         // As it is sealed: personal values are not searched.
         let sealed = secmon_core::event_of(&row.body);
-        if !in_time || !is_level || !sealed.is_ok_and(|event| words::has_all(&event, &self.words)) {
+        if !sealed.is_ok_and(|event| words::has_all(&event, &self.words)) {
             return Ok(None);
         }
         let values =
@@ -187,7 +209,7 @@ impl Search<'_> {
 
 /// The next filters behind a place, of blocks that may have events of the time that is asked for.
 fn filters(db: &mut Db, query: &RecordQuery, place: Place) -> Result<Vec<BlockRow>> {
-    let (max_ts, stream_no, block, _) = place;
+    let Place { made, max_ts, stream_no, block, .. } = place;
     on!(db, c => {
         let mut select = search_blocks::table.select(BlockRow::as_select()).into_boxed();
         if let Some(since) = query.since {
@@ -196,11 +218,14 @@ fn filters(db: &mut Db, query: &RecordQuery, place: Place) -> Result<Vec<BlockRo
         if let Some(until) = query.until {
             select = select.filter(search_blocks::min_ts.lt(until.timestamp_micros()));
         }
-        select = select.filter(search_blocks::max_ts.le(max_ts)).filter(
-            search_blocks::max_ts.lt(max_ts).or(search_blocks::stream_no
-                .lt(stream_no)
-                .or(search_blocks::stream_no.eq(stream_no).and(search_blocks::block.lt(block)))),
-        );
+        select = select
+            .filter(search_blocks::made.le(made))
+            .filter(search_blocks::max_ts.le(max_ts))
+            .filter(
+                search_blocks::max_ts.lt(max_ts).or(search_blocks::stream_no
+                    .lt(stream_no)
+                    .or(search_blocks::stream_no.eq(stream_no).and(search_blocks::block.lt(block)))),
+            );
         let order = (
             search_blocks::max_ts.desc(),
             search_blocks::stream_no.desc(),
@@ -208,12 +233,4 @@ fn filters(db: &mut Db, query: &RecordQuery, place: Place) -> Result<Vec<BlockRo
         );
         Ok(select.order(order).limit(FILTERS).load(c)?)
     })
-}
-
-/// Up to which record a stream has filters.
-fn covered(db: &mut Db, stream_no: i64, block: i64) -> Result<i64> {
-    let row = search_blocks::stream_no.eq(stream_no).and(search_blocks::block.eq(block));
-    let row = search_blocks::table.filter(row).select(search_blocks::size);
-    let size: Option<i64> = on!(db, c => row.first(c).optional())?;
-    Ok(block * BLOCK + size.unwrap_or(0))
 }

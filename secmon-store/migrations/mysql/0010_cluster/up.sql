@@ -2,8 +2,10 @@
 CREATE TABLE IF NOT EXISTS uncounted (
     stream_no BIGINT   NOT NULL,
     no        BIGINT   NOT NULL,                  -- counts batches of the stream
+    at        BIGINT   NOT NULL,                  -- when it was sealed, in microseconds
     log       LONGBLOB NOT NULL,                  -- what the rules were told, JSON
-    PRIMARY KEY (stream_no, no)
+    PRIMARY KEY (stream_no, no),
+    KEY uncounted_at (at, stream_no, no)
 ) ENGINE = InnoDB;
 
 -- The right to count for all streams. Its log and the memory of its rules stand under stream 0.

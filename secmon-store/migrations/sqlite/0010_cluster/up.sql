@@ -2,6 +2,7 @@
 CREATE TABLE uncounted (
     stream_no INTEGER NOT NULL,
     no        INTEGER NOT NULL,                  -- counts batches of the stream
+    at        INTEGER NOT NULL,                  -- when it was sealed, in microseconds
     log       BLOB    NOT NULL,                  -- what the rules were told, JSON
     PRIMARY KEY (stream_no, no)
 ) WITHOUT ROWID;

@@ -1,10 +1,10 @@
--- Which words stand in a block of records: made behind the append, and made again where it is lost.
+-- Which words stand in a block of records: made behind the append, from the first block that is missing at the end.
 CREATE TABLE search_blocks (
     stream_no INTEGER NOT NULL,
     block     INTEGER NOT NULL,                  -- of 4,096 records
-    size      INTEGER NOT NULL,                  -- how many of them it covers
     min_ts    INTEGER NOT NULL,
     max_ts    INTEGER NOT NULL,
+    made      INTEGER NOT NULL,                  -- counts all of them
     words     BLOB    NOT NULL,                  -- a Bloom filter
     PRIMARY KEY (stream_no, block)
 );
