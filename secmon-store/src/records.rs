@@ -251,8 +251,10 @@ fn chunk_of(
         if let Some(since) = query.since {
             select = select.filter(records::ts.ge(since.timestamp_micros()));
         }
-        // Without a bound a database may sort everything instead of walking the index backwards.
+        // One bound, and always one: without, or from another one, a database may look at everything instead of
+        // walking the index backwards from here.
         let until = query.until.map_or(i64::MAX, |until| until.timestamp_micros());
+        let until = place.map_or(until, |(ts, ..)| until.min(ts.saturating_add(1)));
         select = select.filter(records::ts.lt(until));
         if let Some(level) = level {
             select = select.filter(records::level.eq(level.rank()));
@@ -268,8 +270,7 @@ fn chunk_of(
             };
         }
         if let Some((ts, stream, seq)) = place {
-            // The first comparison alone lets the database begin at the place in the index.
-            select = select.filter(records::ts.le(ts)).filter(
+            select = select.filter(
                 records::ts.lt(ts).or(records::stream_no
                     .lt(stream)
                     .or(records::stream_no.eq(stream).and(records::seq.lt(seq)))),

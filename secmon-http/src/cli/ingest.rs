@@ -94,7 +94,10 @@ impl Ending {
         if file == "-" {
             return Ok(Self { position: None });
         }
-        let name = std::fs::canonicalize(file).map_or_else(|_| file.into(), |path| path.display().to_string());
+        let path = std::fs::canonicalize(file).map_or_else(|_| file.into(), |path| path.display().to_string());
+        // Others, on other machines, read files of the same path into a database that they share.
+        let is_own = store.url().starts_with("sqlite:");
+        let name = if is_own { path } else { format!("{}:{path}", secmon_http::host_name()) };
         let known = store.position(&name)?;
         let head = known.as_ref().map_or(HEAD_LINES, |position| position.head);
         let (fingerprint, lines) = fingerprint(file, head)?;

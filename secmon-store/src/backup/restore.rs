@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::archive::{Cells, Header, HeaderStream, In, Item, damaged};
 use super::rows::insert;
-use super::tables::{TABLES, Table};
+use super::tables::{LATER, TABLES, Table};
 use crate::connection::{Db, Location, on};
 use crate::schema::streams;
 use crate::{Error, Result, Store, VerifyOptions};
@@ -152,13 +152,14 @@ fn rows(db: &mut Db, archive: &mut In, progress: &mut impl FnMut(u64)) -> Result
             }
             Item::Table(name) => {
                 let reason = || format!("`{name}` is none of its tables, or not in its place");
-                let known = next.next().filter(|table| table.name == name);
+                let known = next.find(|table| table.name == name || !LATER.contains(&table.name));
+                let known = known.filter(|table| table.name == name);
                 table = Some(known.ok_or_else(|| damaged(&reason()))?);
             }
             Item::End => break,
         }
     }
-    match next.next() {
+    match next.find(|table| !LATER.contains(&table.name)) {
         Some(table) => Err(damaged(&format!("table `{}` is missing", table.name))),
         None => Ok(()),
     }

@@ -70,12 +70,11 @@ struct Search<'s> {
 pub(crate) fn records(store: &Store, query: &RecordQuery, text: &str) -> Result<Page<RecordRow>> {
     let words = words::asked(text)?;
     let hashes = words.iter().map(|word| Hash::of(word)).collect();
-    let place = match query.page.as_deref() {
-        Some(page) => query::read_cursor(page)?,
-        None => {
-            let made = store.read(build::made)?;
-            Place { made, max_ts: NO_FILTER, stream_no: i64::MAX, block: i64::MAX, row: None }
-        }
+    let place = if let Some(page) = query.page.as_deref() {
+        query::read_cursor(page)?
+    } else {
+        let made = store.read(build::made)?;
+        Place { made, max_ts: NO_FILTER, stream_no: i64::MAX, block: i64::MAX, row: None }
     };
     let mut search = Search {
         store,
@@ -192,7 +191,7 @@ impl Search<'_> {
             && query.until.is_none_or(|until| row.ts < until.timestamp_micros());
         let is_level = query.level.is_none_or(|level| row.level == level.rank())
             && query.level_min.is_none_or(|level| row.level >= level.rank());
-        if !in_time || !is_level {
+        if !in_time || !is_level || !words::may_have_all(&row.body, &self.words) {
             return Ok(None);
         }
         // As it is sealed: personal values are not searched.

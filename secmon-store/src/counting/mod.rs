@@ -2,20 +2,24 @@
 //! told; whoever has the lease takes that from the table, counts it, and commits what it found, its log and the lease
 //! in one transaction. If it dies, another goes on from its snapshot and its log.
 
+mod log;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use secmon_core::{Batch, RuleState, SignalLog, Step, When};
+use secmon_core::{Batch, SignalLog, Step, When};
 
+pub(crate) use self::log::Log;
+use self::log::Row;
 use crate::connection::{Db, on};
 use crate::directory::DIRECTORY;
 use crate::leases::{self, Lease};
-use crate::schema::{rule_states, signals as log, uncounted};
+use crate::schema::{rule_states, signals as told, uncounted};
 use crate::streams::StreamRow;
 use crate::writer::{Beside, CHECKPOINT_PAUSE};
-use crate::{Error, Result, Writer, signals, signed, streams, unsigned};
+use crate::{Error, Result, Writer, signals, streams, unsigned};
 
 /// The number under which the log and the memory of whoever counts for all stand.
 const ALL: i64 = 0;
@@ -48,100 +52,6 @@ pub(crate) enum Counting {
     All { lease: Lease, renewed: Instant },
 }
 
-/// Where what the rules were told goes, in the transaction of the batch.
-#[derive(Debug)]
-pub(crate) enum Log {
-    /// Into the log of the own stream; with the rows of others that are counted.
-    Own(Vec<(i64, i64)>),
-    /// To whoever counts for all.
-    Other,
-    /// Nowhere: there is nothing.
-    None,
-    /// Into the log of all streams; with the rows of others that are counted.
-    All(Lease, Vec<(i64, i64)>),
-}
-
-#[derive(Insertable, Queryable, Selectable)]
-#[diesel(table_name = uncounted)]
-struct Row {
-    stream_no: i64,
-    no: i64,
-    at: i64,
-    log: Vec<u8>,
-}
-
-impl Log {
-    /// Writes what the rules were told in one batch.
-    pub(crate) fn write(&self, db: &mut Db, stream_no: i64, batch: &Batch) -> Result<()> {
-        match self {
-            Self::None => Ok(()),
-            Self::Own(taken) => {
-                signals::insert(db, stream_no, batch.logged, &batch.signals)?;
-                take(db, taken)
-            }
-            Self::Other if batch.signals.is_empty() => Ok(()),
-            Self::Other => {
-                let log = signals::written(&batch.signals)?;
-                let row = Row { stream_no, no: signed(batch.logged), at: batch.head.last_at, log };
-                on!(db, c => diesel::insert_into(uncounted::table).values(&row).execute(c))?;
-                Ok(())
-            }
-            Self::All(lease, taken) => {
-                leases::advance(db, lease)?;
-                signals::insert(db, ALL, unsigned(lease.logged), &batch.signals)?;
-                take(db, taken)
-            }
-        }
-    }
-
-    /// Whether the batch that counts for all is stored; nothing where it does not, or where that cannot be told.
-    pub(crate) fn is_stored(&self, db: &mut Db) -> Result<Option<bool>> {
-        match self {
-            Self::All(lease, _) if leases::is_stored(db, lease)? => Ok(Some(true)),
-            // Another has the lease by now, perhaps behind this batch.
-            Self::All(lease, _) if !leases::renew(db, lease, leases::TTL)? => Ok(None),
-            Self::All(..) => Ok(Some(false)),
-            _ => Ok(None),
-        }
-    }
-
-    /// Whether signals of all streams are counted.
-    pub(crate) fn is_of_all(&self) -> bool {
-        matches!(self, Self::All(..))
-    }
-
-    /// Stores the memory of rules.
-    pub(crate) fn snapshot(
-        &self,
-        db: &mut Db,
-        stream_no: i64,
-        logged: u64,
-        states: &[RuleState],
-        whole: bool,
-    ) -> Result<()> {
-        match self {
-            Self::Own(_) => signals::snapshot(db, stream_no, logged, states, whole),
-            Self::All(lease, _) => {
-                signals::snapshot(db, ALL, unsigned(lease.logged), states, whole)
-            }
-            // Whoever counts nothing has nothing to remember.
-            Self::Other | Self::None => Ok(()),
-        }
-    }
-}
-
-/// Takes away rows that are counted in this transaction, which nobody else has counted.
-fn take(db: &mut Db, taken: &[(i64, i64)]) -> Result<()> {
-    for (stream_no, no) in taken {
-        let row = uncounted::stream_no.eq(stream_no).and(uncounted::no.eq(no));
-        let gone = on!(db, c => diesel::delete(uncounted::table.filter(row)).execute(c))?;
-        if gone != 1 {
-            return Err(Error::Deposed);
-        }
-    }
-    Ok(())
-}
-
 /// A stream of a file with what somebody has counted for all on the database that the store was moved from: its writer
 /// goes on with that.
 pub(crate) fn inherit(db: &mut Db, mut stream: StreamRow) -> Result<StreamRow> {
@@ -160,14 +70,14 @@ pub(crate) fn inherit(db: &mut Db, mut stream: StreamRow) -> Result<StreamRow> {
 /// Hands the memory of rules, and the log behind it, from one stream to another that has none.
 fn hand(db: &mut Db, from: i64, to: i64) -> Result<()> {
     let states = rule_states::table.filter(rule_states::stream_no.eq(from));
-    let log = log::table.filter(log::stream_no.eq(from));
+    let log = told::table.filter(told::stream_no.eq(from));
     if on!(db, c => log.count().get_result::<i64>(c))? > 0
         || on!(db, c => states.count().get_result::<i64>(c))? > 0
     {
         forget(db, to)?;
     }
     on!(db, c => diesel::update(states).set(rule_states::stream_no.eq(to)).execute(c))?;
-    on!(db, c => diesel::update(log).set(log::stream_no.eq(to)).execute(c))?;
+    on!(db, c => diesel::update(log).set(told::stream_no.eq(to)).execute(c))?;
     Ok(())
 }
 
@@ -180,7 +90,7 @@ pub(crate) fn forget_all(db: &mut Db) -> Result<()> {
 fn forget(db: &mut Db, stream_no: i64) -> Result<()> {
     let states = rule_states::table.filter(rule_states::stream_no.eq(stream_no));
     on!(db, c => diesel::delete(states).execute(c))?;
-    let log = log::table.filter(log::stream_no.eq(stream_no));
+    let log = told::table.filter(told::stream_no.eq(stream_no));
     on!(db, c => diesel::delete(log).execute(c))?;
     Ok(())
 }
