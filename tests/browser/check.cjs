@@ -40,6 +40,12 @@ async function main() {
   assert(!/undefined|NaN|\[object/.test(text), "the page shows a value that is none");
   if (picture) await page.screenshot({ path: picture });
 
+  // A search for words, in whatever case and order.
+  await page.getByLabel("Words").fill("ALERT script");
+  await page.getByRole("button", { name: "Apply" }).click();
+  await page.waitForFunction(() => document.querySelectorAll("tr.record").length === 1);
+  await page.getByRole("button", { name: "Clear" }).click();
+
   // The page Integrity: a verification that is started ends sound, and a proof is downloaded.
   await page.getByRole("link", { name: "Integrity" }).click();
   await page.getByRole("button", { name: "Verify now" }).click();
