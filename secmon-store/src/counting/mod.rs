@@ -112,7 +112,7 @@ impl Writer {
     /// shared: nothing changes.
     ///
     /// # Errors
-    /// [`Error::Busy`](crate::Error::Busy) may pass.
+    /// [`Error::Busy`] may pass.
     pub fn share_counting(&mut self) -> Result<()> {
         if !self.db.is_shared() {
             return Ok(());
