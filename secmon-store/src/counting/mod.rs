@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use secmon_core::{Batch, SignalLog, Step, When};
+use secmon_core::{Batch, Step, When};
 
 pub(crate) use self::log::Log;
 use self::log::Row;
@@ -282,8 +282,17 @@ impl Writer {
             let own = self.stream.stream_no;
             let heir = matches!(self.counting, Counting::Heir);
             let number = |no| if heir && no == own { 0 } else { no };
-            let read = |row: &Row| Ok((number(row.stream_no), signals::read(&row.log, row.no)?));
-            let others: Vec<(i64, SignalLog)> = rows.iter().map(read).collect::<Result<_>>()?;
+            let mut others = Vec::with_capacity(rows.len());
+            for row in &rows {
+                match signals::read(&row.log, row.no) {
+                    Ok(log) => others.push((number(row.stream_no), log)),
+                    // It would keep all others waiting for ever.
+                    Err(error) => self.warnings.push(format!(
+                        "what stream {} was told is not counted: {error}",
+                        row.stream_no
+                    )),
+                }
+            }
             let pausing = now - self.checkpoint_at < CHECKPOINT_PAUSE;
             let checkpoint = if pausing { When::Never } else { When::OnHighIncident };
             let batch = self.seal(Step { others, checkpoint, ..Step::default() }, now)?;
