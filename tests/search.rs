@@ -53,21 +53,30 @@ fn words_are_found_in_all_blocks_the_newest_first() {
     let folder = folder();
     let store = open(&folder);
     let mut writer = writer(&store, "web-1");
-    let line = |number: usize| match number {
+    let line = |number: usize| {
+        match number {
         7 => "number 7 Needle-Case of 203.0.113.7".to_owned(),
         5_000 => "number 5000 needle\u{dc}BER case".to_owned(),
         9_999 => "number 9999 a needle, a case".to_owned(),
+        8 => r#"{"message":"escaped \"quoted\"\nnewline\u00e9","big":1e21,"small":1e-7,"list":["One","two"]}"#.to_owned(),
+        9 => "2026-11-20T12:00:00Z web-1 app:glued to its tag".to_owned(),
         other => format!("number {other} hay"),
+    }
     };
     let lines: Vec<String> = (0..10_000).map(line).collect();
     for (second, part) in (0..).zip(lines.chunks(1_000)) {
         write(&mut writer, part, noon(second));
     }
+    let exotic =
+        ["newline\u{e9}", "quoted escaped", "1e21", "1e-7", "one TWO", "glued", "web app glued"];
+    let all_exotic = || exotic.map(|text| found(&store, RecordQuery::default().text(text)).0.len());
+    assert_eq!(all_exotic(), [1; 7]);
     let query = || RecordQuery::default().text("needle CASE");
     let expected = vec![lines[9_999].clone(), lines[7].clone()];
     assert_eq!(found(&store, query()).0, expected);
     // Two blocks are full; the third is looked at, however it grows.
     assert_eq!((index(&store), index(&store)), (2, 0));
+    assert_eq!(all_exotic(), [1; 7]);
     assert_eq!(found(&store, query()).0, expected);
     write(&mut writer, &["one more needle in a case".to_owned()], noon(300));
     assert_eq!(found(&store, query()).0.len(), 3);

@@ -224,6 +224,9 @@ pub struct DetectionRow {
     pub reason: Option<String>,
 }
 
+/// Detections of one statement: an array of a fixed size is prepared once, a slice each time.
+const FOUND: usize = 50;
+
 /// Stores detections; one that is there already is the same one.
 pub(crate) fn insert_detections(db: &mut Db, stream_no: i64, found: &[Detection]) -> Result<()> {
     let rows: Vec<Found> = found
@@ -240,8 +243,12 @@ pub(crate) fn insert_detections(db: &mut Db, stream_no: i64, found: &[Detection]
             reason: detection.reason.clone(),
         })
         .collect();
-    for rows in rows.chunks(500) {
-        on!(db, c => diesel::insert_or_ignore_into(detections::table).values(rows).execute(c))?;
+    let (runs, rest) = rows.as_chunks::<FOUND>();
+    for run in runs {
+        on!(db, c => diesel::insert_or_ignore_into(detections::table).values(run).execute(c))?;
+    }
+    for row in rest {
+        on!(db, c => diesel::insert_or_ignore_into(detections::table).values(row).execute(c))?;
     }
     Ok(())
 }

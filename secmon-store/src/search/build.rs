@@ -2,14 +2,12 @@
 
 use std::collections::HashSet;
 
-use diesel::prelude::*;
-use secmon_core::event_of;
-
 use super::{BLOCK, BlockRow, ROWS, filter, words};
 use crate::connection::{Db, on};
 use crate::schema::search_blocks;
 use crate::streams::StreamRow;
 use crate::{Result, Store, records};
+use diesel::prelude::*;
 
 impl Store {
     /// Makes the next filter for text search, if one is missing: of a block of 4,096 records that is full. Says
@@ -56,8 +54,7 @@ fn make(db: &mut Db, stream_no: i64, block: i64) -> Result<BlockRow> {
         from = last.seq + 1;
         for row in rows.into_iter().take_while(|row| row.seq < end) {
             (min_ts, max_ts) = (min_ts.min(row.ts), max_ts.max(row.ts));
-            let Ok(event) = event_of(&row.body) else { continue };
-            words::of_event(&event, |word| {
+            words::of_body(&row.body, |word| {
                 if !found.contains(word) {
                     found.insert(word.to_owned());
                 }

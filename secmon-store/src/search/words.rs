@@ -1,6 +1,8 @@
 //! Words: what a text search looks for, and what it finds in an event.
 
-use secmon_core::Event;
+use secmon_core::{Event, event_of};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::{Error, Result};
 
@@ -38,6 +40,47 @@ pub(super) fn of_event(event: &Event, mut tell: impl FnMut(&str)) {
     }
 }
 
+/// Gives at least each word of the event that a body holds: most bodies need not be read for that.
+pub(super) fn of_body(body: &[u8], mut tell: impl FnMut(&str)) {
+    if let Some(parts) = Parts::of(body) {
+        each(parts.fields, &mut tell);
+        each(parts.message, &mut tell);
+    } else if let Ok(event) = event_of(body) {
+        of_event(&event, tell);
+    }
+}
+
+/// The parts of a body that hold words, as they are written.
+struct Parts<'b> {
+    fields: &'b str,
+    message: &'b str,
+}
+
+#[derive(Deserialize)]
+struct Body<'b> {
+    #[serde(borrow)]
+    ev: &'b RawValue,
+    raw: Option<&'b str>,
+}
+
+/// Where the message begins in the raw line.
+const OFFSET: &str = "\"secmon.message.offset\":";
+
+impl<'b> Parts<'b> {
+    /// None where words may be written in another way than they are read: escaped.
+    fn of(body: &'b [u8]) -> Option<Self> {
+        if memchr::memchr(b'\\', body).is_some() {
+            return None;
+        }
+        let Body { ev, raw } = serde_json::from_slice(body).ok()?;
+        let offset = ev.get().split_once(OFFSET).map_or("", |(_, rest)| rest);
+        let offset = offset.split_once(|letter: char| !letter.is_ascii_digit());
+        let offset = offset.and_then(|(digits, _)| digits.parse().ok()).unwrap_or(0);
+        let message = raw.unwrap_or_default().get(offset..)?;
+        Some(Self { fields: ev.get(), message })
+    }
+}
+
 /// The words that a search asks for.
 pub(super) fn asked(text: &str) -> Result<Vec<String>> {
     let mut words = Vec::new();
@@ -57,10 +100,8 @@ pub(super) fn asked(text: &str) -> Result<Vec<String>> {
 
 /// Whether all these words may stand in a body: a look at its bytes spares reading most of them.
 pub(super) fn may_have_all(body: &[u8], words: &[String]) -> bool {
-    let plain = |word: &&String| {
-        // Others may be written in another way: escaped, folded, with an exponent.
-        word.is_ascii() && word.bytes().any(|byte| byte.is_ascii_alphabetic() && byte != b'e')
-    };
+    // Others may be written in another way: escaped, or folded.
+    let plain = |word: &&String| word.is_ascii();
     let lower = body.to_ascii_lowercase();
     words.iter().filter(plain).all(|word| memchr::memmem::find(&lower, word.as_bytes()).is_some())
 }
