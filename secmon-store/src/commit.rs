@@ -88,9 +88,7 @@ impl Pending {
         }
         answer
     }
-}
 
-impl Pending {
     /// Whether it is stored; size and epoch of the stream as they are; whether that was closed.
     fn settled(&self, db: &mut Db) -> Result<(bool, (i64, i64), bool)> {
         let (same, stored, closed) = streams::settled(db, &self.stream)?;

@@ -100,13 +100,12 @@ impl Writer {
         self.listed.seen_at = Some(now);
         // Of several services that share a database each has kept one when it was its turn: the last that said
         // something is of now.
-        let mut latest = None;
+        let mut latest: Option<(StreamRow, CheckpointRow)> = None;
         for directory in streams::open_of(&mut self.db, DIRECTORY)? {
-            if let Some(last) = proofs::last_checkpoint(&mut self.db, directory.stream_no)? {
-                latest = latest
-                    .into_iter()
-                    .chain([(directory, last)])
-                    .max_by_key(|(_, last)| last.issued_at);
+            let last = proofs::last_checkpoint(&mut self.db, directory.stream_no)?;
+            let Some(last) = last else { continue };
+            if latest.as_ref().is_none_or(|(_, known)| known.issued_at <= last.issued_at) {
+                latest = Some((directory, last));
             }
         }
         let Some((directory, last)) = latest else { return Ok(None) };

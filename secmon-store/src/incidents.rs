@@ -145,11 +145,11 @@ impl Row {
 /// of the rule): the new one must not overwrite what it says. That of another writer that counts for itself they share,
 /// but for who counts for all.
 fn give_way(db: &mut Db, row: &Row, counts_all: bool) -> Result<()> {
-    let before = incidents::open_key.eq(&row.open_key).and(incidents::id.ne(&row.id));
-    // Streams have numbers from 1.
-    let others = if counts_all { i64::MAX } else { 0 };
-    let whose = incidents::stream_no.eq(row.stream_no).or(incidents::stream_no.lt(others));
-    let before = before.and(whose);
+    let (first, last) = if counts_all { (0, i64::MAX) } else { (row.stream_no, row.stream_no) };
+    let before = incidents::open_key
+        .eq(&row.open_key)
+        .and(incidents::stream_no.between(first, last))
+        .and(incidents::id.ne(&row.id));
     let set = (incidents::state.eq("closed"), incidents::open_key.eq(None::<Vec<u8>>));
     on!(db, c => diesel::update(incidents::table.filter(before)).set(set).execute(c))?;
     Ok(())
@@ -247,8 +247,8 @@ pub(crate) fn insert_detections(db: &mut Db, stream_no: i64, found: &[Detection]
     for run in runs {
         on!(db, c => diesel::insert_or_ignore_into(detections::table).values(run).execute(c))?;
     }
-    for row in rest {
-        on!(db, c => diesel::insert_or_ignore_into(detections::table).values(row).execute(c))?;
+    if !rest.is_empty() {
+        on!(db, c => diesel::insert_or_ignore_into(detections::table).values(rest).execute(c))?;
     }
     Ok(())
 }

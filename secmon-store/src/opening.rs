@@ -41,10 +41,7 @@ impl Writer {
             let stream = Self::resumable(store, &mut db, label)?.unwrap_or(stream);
             match Self::sealer(&mut db, &stream, &keys)? {
                 Ok(sealer) => {
-                    let mut monitor = Monitor::new(ruleset, sealer);
-                    let stream = counting::inherit(&mut db, stream)?;
-                    signals::resume(&mut db, stream.stream_no, &mut monitor)?;
-                    monitor.set_logged(unsigned(stream.logged));
+                    let monitor = Monitor::new(ruleset, sealer);
                     let mut writer = Self::assemble(store, db, keys, monitor, stream, now)?;
                     writer.save_keys();
                     writer.join()?;
@@ -146,10 +143,7 @@ impl Writer {
         };
         stream.set_head(sealer.head(), 0);
         streams::insert(&mut db, &mut stream)?;
-        let stream = counting::inherit(&mut db, stream)?;
-        let mut monitor = Monitor::new(ruleset, sealer);
-        signals::resume(&mut db, stream.stream_no, &mut monitor)?;
-        monitor.set_logged(unsigned(stream.logged));
+        let monitor = Monitor::new(ruleset, sealer);
         let mut writer = Self::assemble(store, db, keys, monitor, stream, now)?;
         writer.join()?;
         // Whom nobody else stands in for has K_0 from the store.
@@ -194,6 +188,9 @@ impl Writer {
         stream: StreamRow,
         now: DateTime<Utc>,
     ) -> Result<Self> {
+        let stream = counting::inherit(&mut db, stream)?;
+        signals::resume(&mut db, stream.stream_no, &mut monitor)?;
+        monitor.set_logged(unsigned(stream.logged));
         let erasable = store.0.erasable.get();
         let vault = erasable.map(|_| Vault::open(&store.0.keys)).transpose()?;
         if let Some((fields, vault)) = erasable.zip(vault.as_ref()) {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::mariadb::free_port;
+use crate::mariadb::{self, free_port};
 
 /// The provider, where Debian puts it.
 const PROVIDER: &str = "/usr/lib/galera/libgalera_smm.so";
@@ -136,18 +136,9 @@ impl Cluster {
 
     /// What a statement answers at a node.
     pub fn run(&self, at: usize, database: &str, sql: &str) -> Result<String, String> {
-        let mut client = Command::new("mariadb");
-        client.args(["--no-defaults", "-h127.0.0.1", "-uroot", "-N", "-B", "--raw"]);
-        client.args(["--connect-timeout=2", &format!("-P{}", self.nodes[at].ports[0])]);
-        if !database.is_empty() {
-            client.args(["-D", database]);
-        }
-        let done = client.args(["-e", sql]).output().unwrap();
-        if done.status.success() {
-            Ok(String::from_utf8_lossy(&done.stdout).trim_end().into())
-        } else {
-            Err(String::from_utf8_lossy(&done.stderr).into())
-        }
+        let mut client = mariadb::client(self.nodes[at].ports[0]);
+        client.arg("--connect-timeout=2");
+        mariadb::answer(client, database, sql)
     }
 
     /// The address of a database at a node.

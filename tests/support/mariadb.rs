@@ -88,24 +88,12 @@ impl Server {
 
     /// A client of it.
     pub fn client(&self) -> Command {
-        let mut client = Command::new("mariadb");
-        client.args(["--no-defaults", "-h127.0.0.1", "-uroot", "-N", "-B", "--raw"]);
-        client.arg(format!("-P{}", self.port));
-        client
+        client(self.port)
     }
 
     /// What a statement answers.
     pub fn run(&self, database: &str, sql: &str) -> Result<String, String> {
-        let mut client = self.client();
-        if !database.is_empty() {
-            client.args(["-D", database]);
-        }
-        let done = client.args(["-e", sql]).output().unwrap();
-        if done.status.success() {
-            Ok(String::from_utf8_lossy(&done.stdout).trim_end().into())
-        } else {
-            Err(String::from_utf8_lossy(&done.stderr).into())
-        }
+        answer(self.client(), database, sql)
     }
 
     /// The address of a database on it, made when it is absent.
@@ -161,6 +149,27 @@ impl Drop for Server {
 fn user() -> String {
     let said = Command::new("id").arg("-un").output().unwrap().stdout;
     String::from_utf8(said).unwrap().trim().into()
+}
+
+/// A client of the server at a port.
+pub fn client(port: u16) -> Command {
+    let mut client = Command::new("mariadb");
+    client.args(["--no-defaults", "-h127.0.0.1", "-uroot", "-N", "-B", "--raw"]);
+    client.arg(format!("-P{port}"));
+    client
+}
+
+/// What a statement answers.
+pub fn answer(mut client: Command, database: &str, sql: &str) -> Result<String, String> {
+    if !database.is_empty() {
+        client.args(["-D", database]);
+    }
+    let done = client.args(["-e", sql]).output().unwrap();
+    if done.status.success() {
+        Ok(String::from_utf8_lossy(&done.stdout).trim_end().into())
+    } else {
+        Err(String::from_utf8_lossy(&done.stderr).into())
+    }
 }
 
 /// A port that nobody listens on now.

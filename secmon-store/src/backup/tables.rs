@@ -21,8 +21,8 @@ pub(super) struct Table {
 /// Tables that backups of before do not have.
 pub(super) const LATER: &[&str] = &["uncounted", "leases"];
 
-/// All but sessions, what is made anew (filters of text search), and what only tells triggers what they may allow. Streams come last: without them a store that
-/// was filled halfway holds nothing.
+/// All but sessions, what is made anew (filters of text search), and what only tells triggers what they may allow.
+/// Streams come last: without them a store that was filled halfway holds nothing.
 #[rustfmt::skip]
 pub(super) const TABLES: &[Table] = &[
     Table { name: "records", key: 2, columns: &[

@@ -137,7 +137,9 @@ impl Writer {
     /// Stops counting for itself where somebody counts for all. What it has counted so far is known; the first of all
     /// to stop hands that on.
     pub(crate) fn join(&mut self) -> Result<()> {
-        let Some(_) = leases::logged(&mut self.db)? else { return Ok(()) };
+        if leases::logged(&mut self.db)?.is_none() {
+            return Ok(());
+        }
         if !self.db.is_shared() {
             if self.stream.label != DIRECTORY {
                 self.counting = Counting::Heir;

@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
-use super::{BLOCK, BlockRow, ROWS, filter, words};
+use diesel::prelude::*;
+
+use super::{BLOCK, BlockRow, filter, portion, words};
 use crate::connection::{Db, on};
 use crate::schema::search_blocks;
 use crate::streams::StreamRow;
-use crate::{Result, Store, records};
-use diesel::prelude::*;
+use crate::{Result, Store};
 
 impl Store {
     /// Makes the next filter for text search, if one is missing: of a block of 4,096 records that is full. Says
@@ -49,10 +50,10 @@ fn make(db: &mut Db, stream_no: i64, block: i64) -> Result<BlockRow> {
     let (mut min_ts, mut max_ts) = (i64::MAX, i64::MIN);
     let (mut from, end) = (block * BLOCK, (block + 1) * BLOCK);
     while from < end {
-        let rows = records::walk(db, stream_no, from, ROWS.min(end - from))?;
+        let rows = portion(db, stream_no, from, end)?;
         let Some(last) = rows.last() else { break };
         from = last.seq + 1;
-        for row in rows.into_iter().take_while(|row| row.seq < end) {
+        for row in rows {
             (min_ts, max_ts) = (min_ts.min(row.ts), max_ts.max(row.ts));
             words::of_body(&row.body, |word| {
                 if !found.contains(word) {

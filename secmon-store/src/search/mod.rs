@@ -164,10 +164,10 @@ impl Search<'_> {
         let mut found: Vec<((i64, i64), RecordRow)> = Vec::new();
         let (mut from, end) = (block * BLOCK, (block + 1) * BLOCK);
         while from < end {
-            let rows = self.store.read(|db| walk(db, stream_no, from, ROWS.min(end - from)))?;
+            let rows = self.store.read(|db| portion(db, stream_no, from, end))?;
             let Some(last) = rows.last() else { break };
             from = last.seq + 1;
-            for row in rows.into_iter().take_while(|row| row.seq < end) {
+            for row in rows {
                 let place = (row.ts, row.seq);
                 if behind.is_none_or(|behind| place < behind) {
                     found.extend(self.found(row)?.map(|row| (place, row)));
@@ -204,6 +204,13 @@ impl Search<'_> {
         let record = record(&self.streams, row, &values);
         Ok(record.filter(|record| wants(query, &record.event)))
     }
+}
+
+/// The next records of a block from an index on, as many as are read at once.
+fn portion(db: &mut Db, stream_no: i64, from: i64, end: i64) -> Result<Vec<Row>> {
+    let mut rows = walk(db, stream_no, from, ROWS.min(end - from))?;
+    rows.retain(|row| row.seq < end);
+    Ok(rows)
 }
 
 /// The next filters behind a place, of blocks that may have events of the time that is asked for.

@@ -1,12 +1,13 @@
 //! The counters: the deterministic half of all rules, with signals and ticks as the only input.
 
+mod saved;
+
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
+pub use self::saved::RuleState;
 use crate::group::Group;
 use crate::incident::{Change, ChangeKind, Detection, Incident, State, Tally};
 use crate::place::Place;
@@ -14,7 +15,6 @@ use crate::rules::{Counter, Detections, Found, Input, Memory as _, Signal};
 use crate::ruleset::{ActiveRule, Ruleset};
 use crate::span::micros;
 use crate::window::Bounded;
-use crate::{Error, Result};
 
 /// Signals may come so late without finding their group forgotten.
 const MOST_LATE: Duration = Duration::from_mins(10);
@@ -55,23 +55,6 @@ struct Running {
     counter: Box<dyn Counter>,
     tallies: Bounded<Tally>,
     dirty: bool,
-}
-
-/// The saved memory of one rule.
-#[derive(Clone, Debug)]
-pub struct RuleState {
-    /// Id of the rule.
-    pub rule: String,
-    /// Hash of its kind and settings: state of other settings is not taken back.
-    pub settings: [u8; 32],
-    /// The memory, as JSON.
-    pub state: String,
-}
-
-#[derive(Deserialize, Serialize)]
-struct Saved<T> {
-    counter: Box<RawValue>,
-    tallies: T,
 }
 
 impl Counters {
@@ -306,19 +289,6 @@ impl Counters {
         self.weigh();
     }
 
-    /// The memory of the rules that counted something since this was asked last.
-    pub(crate) fn take_dirty(&mut self) -> Result<Vec<RuleState>> {
-        let dirty =
-            |running: &mut Running| std::mem::take(&mut running.dirty).then(|| running.save());
-        self.rules.iter_mut().filter_map(dirty).collect()
-    }
-
-    /// The memory of all rules.
-    pub(crate) fn save_all(&mut self) -> Result<Vec<RuleState>> {
-        self.rules.iter_mut().for_each(|running| running.dirty = false);
-        self.rules.iter().map(Running::save).collect()
-    }
-
     /// Takes over the memory of those rules that stay as they are.
     pub(crate) fn adopt(&mut self, before: Self) {
         self.keep_open = before.keep_open;
@@ -334,24 +304,6 @@ impl Counters {
         }
         self.weigh();
     }
-
-    /// Takes saved memory back; false for a rule that is gone or has other settings.
-    pub(crate) fn restore(&mut self, saved: &RuleState) -> Result<bool> {
-        let running = self.rules.iter_mut().find(|running| {
-            running.rule.id() == saved.rule && running.rule.settings_hash() == saved.settings
-        });
-        let Some(running) = running else { return Ok(false) };
-        let failed = |error: serde_json::Error| Error::State {
-            rule: saved.rule.clone(),
-            reason: error.to_string(),
-        };
-        let before = running.bytes();
-        let state: Saved<Bounded<Tally>> = serde_json::from_str(&saved.state).map_err(failed)?;
-        running.counter.load(&state.counter).map_err(failed)?;
-        running.tallies = state.tallies;
-        self.bytes = (self.bytes + running.bytes()).saturating_sub(before);
-        Ok(true)
-    }
 }
 
 impl Running {
@@ -366,20 +318,6 @@ impl Running {
             Some(memory) => memory.evict(),
             None => self.tallies.evict(),
         }
-    }
-
-    fn save(&self) -> Result<RuleState> {
-        let failed = |error: serde_json::Error| Error::State {
-            rule: self.rule.id().into(),
-            reason: error.to_string(),
-        };
-        let counter = self.counter.save().map_err(failed)?;
-        let saved = Saved { counter, tallies: &self.tallies };
-        Ok(RuleState {
-            rule: self.rule.id().into(),
-            settings: self.rule.settings_hash(),
-            state: serde_json::to_string(&saved).map_err(failed)?,
-        })
     }
 }
 
