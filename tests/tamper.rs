@@ -734,13 +734,10 @@ fn the_row_of_a_stream_says_what_its_records_say() {
         }
     }
     for column in ["root", "frontier", "last_mac"] {
-        for change in [
-            "x''",
-            "substr($, 2)",
-            "substr($, 1, 31) || x'5a'",
-            "$ || x'00'",
-            "zeroblob(length($))",
-        ] {
+        // The last byte becomes another one whatever it was: roots differ from run to run.
+        let last_byte = "substr($, 1, length($) - 1) || \
+                         CASE WHEN substr($, -1) = x'5a' THEN x'5b' ELSE x'5a' END";
+        for change in ["x''", "substr($, 2)", last_byte, "$ || x'00'", "zeroblob(length($))"] {
             let sql = format!("UPDATE streams SET {column} = {}", change.replace('$', column));
             assert!(!target.found(&sql).is_ok(), "{sql}");
         }
