@@ -1,5 +1,6 @@
-//! The one bounded queue before the writer: it commits what queued while the last commit ran.
+//! The one bounded queue before the writer: it seals what queued while the last commit runs.
 
+use std::collections::VecDeque;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -90,7 +91,10 @@ impl Queue {
         let loop_metrics = Arc::clone(&metrics);
         let writer = Some(writer);
         let expired_at = None;
-        let run = move || Loop { writer, opening, metrics: loop_metrics, expired_at }.run(&jobs);
+        let begun = VecDeque::new();
+        let run = move || {
+            Loop { writer, begun, opening, metrics: loop_metrics, expired_at }.run(&jobs);
+        };
         let thread = std::thread::Builder::new().name("writer".into()).spawn(run)?;
         Ok(Self {
             jobs: Arc::new(Mutex::new(Some(sender))),
@@ -191,9 +195,24 @@ fn take(jobs: &mpsc::Receiver<Task>) -> (Option<Job>, Option<Task>) {
     }
 }
 
+/// A batch that was begun.
+struct Begun {
+    started: Instant,
+    events: usize,
+    callers: Vec<Caller>,
+}
+
+struct Caller {
+    answer: oneshot::Sender<secmon_store::Result<Receipt>>,
+    /// Its room in the queue, until it is answered.
+    _permit: OwnedSemaphorePermit,
+}
+
 /// What the writer's thread does.
 struct Loop {
     writer: Option<Writer>,
+    /// What was not answered yet, in order.
+    begun: VecDeque<Begun>,
     opening: Opening,
     metrics: Arc<Metrics>,
     /// When nothing was found any more whose day had come.
@@ -207,19 +226,29 @@ impl Loop {
         loop {
             let first = match left.take() {
                 Some(job) => Ok(job),
-                None => jobs.recv_timeout(PAUSE),
+                None if self.begun.is_empty() => jobs.recv_timeout(PAUSE),
+                // What was begun waits for nothing else.
+                None => jobs.try_recv().map_err(|error| match error {
+                    mpsc::TryRecvError::Empty => mpsc::RecvTimeoutError::Timeout,
+                    mpsc::TryRecvError::Disconnected => mpsc::RecvTimeoutError::Disconnected,
+                }),
             };
             match first {
-                Ok(Task::Store(job)) => left = self.commit(job, jobs),
-                Ok(Task::Act(act)) => act(&mut self),
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Ok(Task::Store(job)) => left = self.begin(job, jobs),
+                Ok(Task::Act(act)) => {
+                    self.finish();
+                    act(&mut self);
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => self.finish(),
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
             }
             if maintained.elapsed() >= PAUSE {
                 maintained = Instant::now();
+                self.finish();
                 self.maintain();
             }
         }
+        self.finish();
         if let Some(writer) = self.writer.take()
             && let Err(error) = writer.close(now())
         {
@@ -240,64 +269,69 @@ impl Loop {
         self.settle(answer).map_err(|reason| busy(&reason))
     }
 
-    /// Commits a job with all that fit beside it; gives back what came behind them.
-    fn commit(&mut self, first: Job, jobs: &mpsc::Receiver<Task>) -> Option<Task> {
-        let started = Instant::now();
-        let (mut events, mut bytes) = (0, 0);
+    /// Begins a batch of a job with all that fit beside it, while the one before is stored; gives back what came
+    /// behind them.
+    fn begin(&mut self, first: Job, jobs: &mpsc::Receiver<Task>) -> Option<Task> {
+        let mut batch = Begun { started: Instant::now(), events: 0, callers: Vec::new() };
+        let mut bytes = 0;
         let mut requests = Vec::new();
-        let mut answers = Vec::new();
-        let mut permits = Vec::new();
         let mut next = Some(first);
         let mut left = None;
-        while let Some(job) = next {
-            if job.answer.is_closed() {
+        while let Some(Job { request, answer, permit }) = next {
+            if answer.is_closed() {
                 // Nobody waits for it any more: it was not acknowledged, and comes again.
                 self.metrics.queue_depth.dec();
                 (next, left) = take(jobs);
                 continue;
             }
-            let (more_events, more_bytes) = (job.request.events.len(), job.request.bytes());
-            let full = events + more_events > MOST_EVENTS || bytes + more_bytes > MOST_BYTES;
+            let (more_events, more_bytes) = (request.events.len(), request.bytes());
+            let full = batch.events + more_events > MOST_EVENTS || bytes + more_bytes > MOST_BYTES;
             if full && !requests.is_empty() {
-                left = Some(Task::Store(job));
+                left = Some(Task::Store(Job { request, answer, permit }));
                 break;
             }
-            events += more_events;
+            batch.events += more_events;
             bytes += more_bytes;
             self.metrics.queue_depth.dec();
-            requests.push(job.request);
-            answers.push(job.answer);
-            permits.push(job.permit);
+            requests.push(request);
+            batch.callers.push(Caller { answer, _permit: permit });
             (next, left) = take(jobs);
         }
-        if requests.is_empty() {
-            return left;
-        }
-        match self.write(requests) {
-            Ok(receipts) => {
-                self.metrics.committed(events, started.elapsed());
-                for (answer, receipt) in answers.into_iter().zip(receipts) {
-                    // Whoever went away meanwhile asks again under his key.
-                    let _ = answer.send(receipt);
-                }
-            }
-            Err(reason) => {
-                self.metrics.commit_failures.inc();
-                for answer in answers {
-                    let _ = answer.send(Err(busy(&reason)));
-                }
-            }
+        if !requests.is_empty() {
+            self.begun.push_back(batch);
+            let begun = self.writer().and_then(|writer| writer.begin(requests, now()));
+            self.answer(begun);
         }
         left
     }
 
-    fn write(
-        &mut self,
-        requests: Vec<Request>,
-    ) -> Result<Vec<secmon_store::Result<Receipt>>, String> {
-        let writer = self.writer().map_err(|error| error.to_string())?;
-        let answer = writer.commit(requests, now());
-        self.settle(answer)
+    /// Stores what was begun.
+    fn finish(&mut self) {
+        if !self.begun.is_empty() {
+            let stored = self.writer().and_then(Writer::finish);
+            self.answer(stored);
+        }
+    }
+
+    /// Answers whoever waits for what is stored by now; and all others, where that failed.
+    fn answer(&mut self, done: secmon_store::Result<()>) {
+        let answers = self.writer.as_mut().map(Writer::answers).unwrap_or_default();
+        let mut answers = answers.into_iter();
+        while answers.len() > 0
+            && let Some(batch) = self.begun.pop_front()
+        {
+            self.metrics.committed(batch.events, batch.started.elapsed());
+            for (caller, answer) in batch.callers.into_iter().zip(answers.by_ref()) {
+                // Whoever went away meanwhile asks again under his key.
+                let _ = caller.answer.send(answer);
+            }
+        }
+        if let Err(reason) = self.settle(done) {
+            self.metrics.commit_failures.inc();
+            for caller in self.begun.drain(..).flat_map(|batch| batch.callers) {
+                let _ = caller.answer.send(Err(busy(&reason)));
+            }
+        }
     }
 
     fn maintain(&mut self) {

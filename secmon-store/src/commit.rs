@@ -1,9 +1,10 @@
 //! One batch, one transaction.
 
 use chrono::{DateTime, Utc};
+use secmon_core::seal::KeyFile;
 use secmon_core::{Batch, RuleState};
 
-use crate::connection::Db;
+use crate::connection::{Db, Location};
 use crate::counting::Log;
 use crate::failpoint::hit;
 use crate::inputs::Position;
@@ -15,8 +16,8 @@ use crate::tiles::TileRow;
 use crate::values::Values;
 use crate::writer::busy;
 use crate::{
-    Error, Result, Writer, holds, hosts, incidents, inputs, receipts, records, removals, rollups,
-    streams, tiles, values,
+    Error, Receipt, Result, Writer, holds, hosts, incidents, inputs, receipts, records, removals,
+    rollups, streams, tiles, values,
 };
 
 /// How often a batch is sent before its callers are told to wait.
@@ -25,6 +26,10 @@ const TRIES: u32 = 3;
 /// A sealed batch on its way into the database: it is sent until it is there, always the same.
 #[derive(Debug)]
 pub(crate) struct Pending {
+    /// What its requests are answered once it is stored.
+    pub(crate) answers: Vec<Result<Receipt>>,
+    /// The key file behind a checkpoint.
+    pub(crate) keys: Option<KeyFile>,
     /// The batch, its records taken out into `rows`.
     pub(crate) batch: Batch,
     /// Size and epoch of the stream before.
@@ -96,56 +101,65 @@ impl Pending {
         let counted = self.log.is_stored(db)?;
         Ok((counted.unwrap_or(same), stored, closed))
     }
-}
 
-impl Writer {
-    /// Commits what is pending; an unknown outcome is settled by what the database says.
-    pub(crate) fn flush(&mut self) -> Result<()> {
-        self.store.0.location.revive(&mut self.db)?;
-        let Some(pending) = &self.pending else { return Ok(()) };
+    /// Commits it; an unknown outcome is settled by what the database says.
+    pub(crate) fn store(&self, location: &Location, db: &mut Db, known: &mut Known) -> Result<()> {
         for tries_left in (0..TRIES).rev() {
-            let Err(error) = pending.commit(&mut self.db, &mut self.known) else { break };
-            if self.db.is_silent() {
+            let Err(error) = self.commit(db, known) else { return Ok(()) };
+            if db.is_silent() {
                 return Err(busy(&error.to_string()));
             }
-            self.store.0.location.revive(&mut self.db)?;
+            location.revive(db)?;
             // It was taken back, and never will be stored.
             if matches!(error, Error::Deposed) {
                 return Err(error);
             }
-            match pending.settled(&mut self.db) {
-                Ok((true, ..)) => break,
-                Ok((_, stored, closed)) if closed || stored != pending.from => {
+            match self.settled(db) {
+                Ok((true, ..)) => return Ok(()),
+                Ok((_, stored, closed)) if closed || stored != self.from => {
                     return Err(Error::Conflict { origin: self.stream.origin.clone() });
                 }
                 // Others were in the way, or the connection broke: once more, the same bytes.
-                Ok(_) if tries_left > 0 && self.db.is_shared() => {}
+                Ok(_) if tries_left > 0 && db.is_shared() => {}
                 // What can never be stored must not keep all that comes behind it waiting.
                 _ if matches!(error, Error::Refused { .. }) => return Err(error),
                 // Nor what a server refuses for a reason that does not pass by itself.
-                Ok(_) if matches!(error, Error::Database { .. }) && self.db.is_shared() => {
+                Ok(_) if matches!(error, Error::Database { .. }) && db.is_shared() => {
                     return Err(error);
                 }
                 _ => return Err(busy(&error.to_string())),
             }
         }
-        hit("commit.after");
-        let checkpoint = pending.batch.checkpoint.is_some();
-        let now = pending.now;
-        self.pending = None;
-        if checkpoint {
-            self.checkpoint_at = now;
-            self.checkpoint_size = self.stream.size();
-            self.urgent = false;
-            self.save_keys();
+        Ok(())
+    }
+}
+
+impl Writer {
+    /// Stores what is pending, in order.
+    pub(crate) fn flush(&mut self) -> Result<()> {
+        let location = &self.store.0.location;
+        location.revive(&mut self.db)?;
+        while let Some(pending) = self.pending.front() {
+            pending.store(&self.store.0.location, &mut self.db, &mut self.known)?;
+            self.stored();
         }
         Ok(())
     }
 
+    /// The first of what is pending is stored: it is answered, and the key file says so.
+    pub(crate) fn stored(&mut self) {
+        hit("commit.after");
+        let Some(pending) = self.pending.pop_front() else { return };
+        self.answers.extend(pending.answers);
+        if let Some(keys) = pending.keys {
+            self.save_keys(&keys);
+        }
+    }
+
     /// Writes the key file. A failure loses nothing: a file that is behind is evolved forward at the
     /// next start, and the next checkpoint writes it again.
-    pub(crate) fn save_keys(&mut self) {
-        if let Err(error) = self.keys.write(&self.monitor.key_file()) {
+    pub(crate) fn save_keys(&mut self, keys: &KeyFile) {
+        if let Err(error) = self.keys.write(keys) {
             self.warnings.push(format!("the key file could not be written: {error}"));
         }
     }

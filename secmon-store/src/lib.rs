@@ -46,6 +46,7 @@ mod leases;
 mod opening;
 #[cfg(feature = "mysql")]
 mod partitions;
+mod pipeline;
 mod proofs;
 mod prune;
 mod query;
@@ -173,7 +174,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Writer> {
         let db = self.0.location.connect(false)?;
-        Writer::begin(self, db, label, cluster, ruleset, now)
+        Writer::start(self, db, label, cluster, ruleset, now)
     }
 
     /// Encrypts K_0 of every stream that begins from now on to an auditor, whom nobody can replace later.

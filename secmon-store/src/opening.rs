@@ -1,6 +1,6 @@
 //! How a writer is opened: its stream resumed, or a new one begun when nobody may go on with the old.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use chrono::{DateTime, Utc};
 use secmon_core::privacy::Privacy;
@@ -43,7 +43,7 @@ impl Writer {
                 Ok(sealer) => {
                     let monitor = Monitor::new(ruleset, sealer);
                     let mut writer = Self::assemble(store, db, keys, monitor, stream, now)?;
-                    writer.save_keys();
+                    writer.save_keys(&writer.monitor.key_file());
                     writer.join()?;
                     writer.announce_restores(label, &reason, now)?;
                     return Ok(writer);
@@ -59,7 +59,7 @@ impl Writer {
                 }
             }
         }
-        let mut writer = Self::begin(store, db, label, cluster, ruleset, now)?;
+        let mut writer = Self::start(store, db, label, cluster, ruleset, now)?;
         writer.warnings = warnings;
         writer.announce_restores(label, &reason, now)?;
         Ok(writer)
@@ -102,7 +102,7 @@ impl Writer {
     }
 
     /// Begins a stream: its key file first, so that no stream is without keys.
-    pub(crate) fn begin(
+    pub(crate) fn start(
         store: &Store,
         mut db: Db,
         label: &str,
@@ -205,7 +205,8 @@ impl Writer {
             keys,
             tiles,
             known: Known::default(),
-            pending: None,
+            pending: VecDeque::new(),
+            answers: Vec::new(),
             due: Due::default(),
             listed: Listed::default(),
             vault,

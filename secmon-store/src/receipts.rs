@@ -17,6 +17,11 @@ pub struct RequestKey {
 }
 
 impl RequestKey {
+    /// What is unique.
+    pub(crate) fn id(&self) -> ([u8; 32], i32) {
+        (self.key, self.part)
+    }
+
     /// The key of a sender for a body.
     pub fn new(sender: &str, key: &str, body: &[u8]) -> Self {
         let key = Sha256::new_with_prefix(sender).chain_update([0]).chain_update(key).finalize();

@@ -1,10 +1,10 @@
 //! `Writer`: a monitor, a connection and a key file; the only way into a store.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secmon_core::seal::{Retention, StreamKeys};
-use secmon_core::{Announcement, Monitor, Prepared, Ruleset, Step, When};
+use secmon_core::{Announcement, Batch, Monitor, Ruleset, Step, When};
 use zeroize::Zeroizing;
 
 use crate::commit::Pending;
@@ -17,23 +17,23 @@ use crate::keys::{KeyPlace, random};
 use crate::receipts::RequestKey;
 use crate::records::Row;
 use crate::removals::Due;
-use crate::request::{Receipt, Request};
+use crate::request::Receipt;
 use crate::rollups::Known;
 use crate::streams::StreamRow;
 use crate::tiles::Open;
 use crate::values::Values;
 use crate::vault::Vault;
-use crate::{Error, Result, Store, receipts, signed, unsigned};
+use crate::{Error, Result, Store, unsigned};
 
 /// A checkpoint is issued a second after news at the latest, or behind so many records; not more often
 /// than ten times a second.
-const CHECKPOINT_AFTER: TimeDelta = TimeDelta::seconds(1);
-const CHECKPOINT_RECORDS: u64 = 10_000;
+pub(crate) const CHECKPOINT_AFTER: TimeDelta = TimeDelta::seconds(1);
+pub(crate) const CHECKPOINT_RECORDS: u64 = 10_000;
 pub(crate) const CHECKPOINT_PAUSE: TimeDelta = TimeDelta::milliseconds(100);
 /// How long a signing key is in use.
 const ROTATE_AFTER: TimeDelta = TimeDelta::hours(24);
 /// How often silence is attested, rules are told the time, and their memory is saved.
-const MINUTE: TimeDelta = TimeDelta::seconds(60);
+pub(crate) const MINUTE: TimeDelta = TimeDelta::seconds(60);
 
 /// The only way into a store. One transaction commits a whole batch or nothing; what is acknowledged is
 /// durable, sealed and counted.
@@ -49,7 +49,10 @@ pub struct Writer {
     pub(crate) stream: StreamRow,
     pub(crate) tiles: Open,
     pub(crate) known: Known,
-    pub(crate) pending: Option<Pending>,
+    /// Sealed batches that are not stored yet, in order: two at most.
+    pub(crate) pending: VecDeque<Pending>,
+    /// Answers to requests that are stored, which nobody has taken yet.
+    pub(crate) answers: Vec<Result<Receipt>>,
     pub(crate) due: Due,
     /// What is known of other streams.
     pub(crate) listed: Listed,
@@ -75,9 +78,11 @@ pub struct Writer {
     pub(crate) unknown: BTreeSet<String>,
 }
 
-/// What belongs into the transaction of a batch.
+/// What belongs to a batch beside what the core makes of it.
 #[derive(Debug, Default)]
 pub(crate) struct Beside {
+    /// What its requests are answered once it is stored.
+    pub(crate) answers: Vec<Result<Receipt>>,
     pub(crate) receipts: Vec<(RequestKey, (i64, i64))>,
     pub(crate) positions: Vec<Position>,
     /// What others were told, and the batch counts.
@@ -85,98 +90,6 @@ pub(crate) struct Beside {
 }
 
 impl Writer {
-    /// Stores events; answers once all of them are committed. More than 1,000 go in several batches, in
-    /// order: if one fails, those before it are stored.
-    pub fn write(&mut self, events: Vec<Prepared>, now: DateTime<Utc>) -> Result<Receipt> {
-        self.write_request(Request { events, ..Request::default() }, now)
-    }
-
-    /// As [`Writer::write`], with a key or file positions.
-    pub fn write_request(&mut self, request: Request, now: DateTime<Utc>) -> Result<Receipt> {
-        let mut whole = Receipt { stream: self.stream.id(), replayed: true, ..Receipt::default() };
-        for part in request.split() {
-            let receipt = self.commit(vec![part], now)?.pop();
-            whole.join(receipt.unwrap_or_else(|| Err(busy("nothing was answered")))?);
-        }
-        Ok(whole)
-    }
-
-    /// Stores requests together in one batch, each with an answer of its own. They must fit one
-    /// ([`Request::split`]).
-    ///
-    /// # Errors
-    /// Nothing of any request is stored: [`Error::Busy`] may pass; after any other error the writer
-    /// must be opened again.
-    pub fn commit(
-        &mut self,
-        requests: Vec<Request>,
-        now: DateTime<Utc>,
-    ) -> Result<Vec<Result<Receipt>>> {
-        self.flush()?;
-        let mut answers = Vec::with_capacity(requests.len());
-        let mut step = Step::default();
-        let mut places = Vec::new();
-        let mut positions = Vec::new();
-        let mut keys: Vec<RequestKey> = Vec::new();
-        for request in requests {
-            if let Some(key) = &request.key {
-                let known = self.replay(key);
-                if !matches!(known, Ok(None)) {
-                    answers.push(Some(known.map(Option::unwrap_or_default)));
-                    continue;
-                }
-                if keys.contains(key) {
-                    answers.push(Some(Err(busy("the same request is being stored"))));
-                    continue;
-                }
-                keys.push(key.clone());
-            }
-            let from = step.events.len();
-            step.events.extend(request.events);
-            places.push((from..step.events.len(), request.key));
-            positions.extend(request.positions);
-            answers.push(None);
-        }
-        if places.is_empty() {
-            return Ok(answers.into_iter().flatten().collect());
-        }
-        step.announce.extend(self.rules_announcement(now));
-        let news = self.stream.size() + step.events.len() as u64 - self.checkpoint_size;
-        step.checkpoint = if (news == 0 && step.announce.is_empty())
-            || now - self.checkpoint_at < CHECKPOINT_PAUSE
-        {
-            When::Never
-        } else if now - self.checkpoint_at >= CHECKPOINT_AFTER || news >= CHECKPOINT_RECORDS {
-            When::Always
-        } else {
-            When::OnHighIncident
-        };
-        step.rotate = self.rotation(step.checkpoint, now);
-        step.tick = now - self.tick_at >= MINUTE;
-        let pausing = step.checkpoint == When::Never;
-        let batch = self.seal(step, now)?;
-        self.urgent |= pausing && batch.has_high_incident();
-        let mut receipts = Vec::new();
-        for (range, key) in places {
-            let seqs = batch.events.get(range).unwrap_or_default();
-            let seqs = seqs.first().copied().zip(seqs.last().copied());
-            let stored = seqs.map_or((-1, -1), |(first, last)| (signed(first), signed(last)));
-            let receipt =
-                Receipt { stream: self.stream.id(), seqs, detections: Vec::new(), replayed: false };
-            receipts.push((key.map(|key| (key, stored)), receipt));
-        }
-        let detections = batch.detections.clone();
-        let (stored, mut fresh): (Vec<_>, Vec<_>) = receipts.into_iter().unzip();
-        let receipts = stored.into_iter().flatten().collect();
-        self.send(batch, Beside { receipts, positions, taken: Vec::new() }, now)?;
-        if let Some(first) = fresh.first_mut() {
-            first.detections = detections;
-        }
-        let mut fresh = fresh.into_iter();
-        let answer = |known: Option<_>| known.or_else(|| fresh.next().map(Ok));
-        Ok(answers.into_iter().filter_map(answer).collect())
-    }
-
     /// Does what is due without events: a checkpoint a second after news, a heartbeat in silence, time
     /// that passes for the rules, snapshots. Call it about once a second.
     pub fn maintain(&mut self, now: DateTime<Utc>) -> Result<()> {
@@ -197,7 +110,9 @@ impl Writer {
         if waited >= MINUTE || (news && (urgent || waited >= CHECKPOINT_AFTER)) {
             step.checkpoint = When::Always;
         }
-        step.rotate = self.rotation(step.checkpoint, now);
+        if self.rotates(step.checkpoint, now) {
+            step.rotate = self.rotation(now);
+        }
         step.tick = now - self.tick_at >= MINUTE;
         if step.checkpoint == When::Always || step.tick {
             self.run(step, now)?;
@@ -273,12 +188,14 @@ impl Writer {
         self.rotated_at = DateTime::<Utc>::MIN_UTC;
     }
 
-    /// The secret of the next signing key when it is due, in the key file already: were it named in a
+    /// Whether another signing key is due with a checkpoint.
+    pub(crate) fn rotates(&self, checkpoint: When, now: DateTime<Utc>) -> bool {
+        checkpoint == When::Always && now - self.rotated_at >= ROTATE_AFTER
+    }
+
+    /// The secret of the next signing key, in the key file already: were it named in a
     /// record first, a crash could lose it.
-    fn rotation(&mut self, checkpoint: When, now: DateTime<Utc>) -> Option<Zeroizing<[u8; 32]>> {
-        if checkpoint != When::Always || now - self.rotated_at < ROTATE_AFTER {
-            return None;
-        }
+    pub(crate) fn rotation(&mut self, now: DateTime<Utc>) -> Option<Zeroizing<[u8; 32]>> {
         let secret = random().map(Zeroizing::new);
         let kept = secret.and_then(|secret| {
             self.keys.write(&self.monitor.key_file().with_pending(&secret))?;
@@ -297,25 +214,9 @@ impl Writer {
         }
     }
 
-    fn rules_announcement(&mut self, now: DateTime<Utc>) -> Option<Announcement> {
+    pub(crate) fn rules_announcement(&mut self, now: DateTime<Utc>) -> Option<Announcement> {
         let said = std::mem::replace(&mut self.rules_said, true);
         (!said).then(|| self.monitor.rules_announcement(now))
-    }
-
-    /// The answer to a request that was stored before.
-    fn replay(&mut self, key: &RequestKey) -> Result<Option<Receipt>> {
-        let Some((stream_no, first, last)) = receipts::find(&mut self.db, key)? else {
-            return Ok(None);
-        };
-        let stream = if stream_no == self.stream.stream_no {
-            self.stream.id()
-        } else {
-            let streams = self.store.streams()?;
-            let row = streams.iter().find(|row| row.stream_no == stream_no);
-            row.map(StreamRow::id).unwrap_or_default()
-        };
-        let seqs = (first >= 0).then(|| (unsigned(first), unsigned(last)));
-        Ok(Some(Receipt { stream, seqs, detections: Vec::new(), replayed: true }))
     }
 
     pub(crate) fn run(&mut self, step: Step, now: DateTime<Utc>) -> Result<()> {
@@ -323,20 +224,31 @@ impl Writer {
         self.send(batch, Beside::default(), now)
     }
 
-    pub(crate) fn seal(&mut self, step: Step, now: DateTime<Utc>) -> Result<secmon_core::Batch> {
-        if step.tick || step.checkpoint == When::Always {
-            self.tick_at = now;
-        }
+    pub(crate) fn seal(&mut self, step: Step, now: DateTime<Utc>) -> Result<Batch> {
+        self.note_tick(&step, now);
         Ok(self.monitor.step(step, now, random()?))
     }
 
-    pub(crate) fn send(
+    /// With a checkpoint rules are told the time too.
+    pub(crate) fn note_tick(&mut self, step: &Step, now: DateTime<Utc>) {
+        if step.tick || step.checkpoint == When::Always {
+            self.tick_at = now;
+        }
+    }
+
+    pub(crate) fn send(&mut self, batch: Batch, beside: Beside, now: DateTime<Utc>) -> Result<()> {
+        self.put(batch, beside, now)?;
+        self.flush()
+    }
+
+    /// Lets a sealed batch wait for being stored: it is not given up any more.
+    pub(crate) fn put(
         &mut self,
-        mut batch: secmon_core::Batch,
+        mut batch: Batch,
         beside: Beside,
         now: DateTime<Utc>,
     ) -> Result<()> {
-        let Beside { receipts, positions, taken } = beside;
+        let Beside { answers, receipts, positions, taken } = beside;
         let from = (self.stream.size, self.stream.mac_epoch);
         self.stream.set_head(&batch.head, batch.logged);
         let no = self.stream.stream_no;
@@ -361,7 +273,15 @@ impl Writer {
         };
         let log = self.log(&batch, taken, snapshot.is_some());
         let stream = self.stream.clone();
-        self.pending = Some(Pending {
+        let keys = batch.checkpoint.is_some().then(|| self.monitor.key_file());
+        if keys.is_some() {
+            self.checkpoint_at = now;
+            self.checkpoint_size = self.stream.size();
+            self.urgent = false;
+        }
+        self.pending.push_back(Pending {
+            answers,
+            keys,
             batch,
             from,
             stream,
@@ -376,7 +296,7 @@ impl Writer {
             whole,
             now,
         });
-        self.flush()
+        Ok(())
     }
 }
 
