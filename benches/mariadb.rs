@@ -2,8 +2,9 @@
 //! into the transaction) reaches 80 % of the best multi-row path. Peer: the driver alone with one prepared INSERT of
 //! 100 of the same rows, ten times a transaction, into a table with the same columns, key and indexes.
 //!
-//! What `Writer::commit` does before (encode, seal, count) has promises of its own, and is taken off. A server is
-//! started for it; processor time is that of this process and of the server together.
+//! Batches go through `Writer::begin`, as in the service: one is stored while the next is encoded, sealed and counted on
+//! another core. The clock is that of all of it; processor time is that of this process and of the server together, shown
+//! both with and without what happens before the store. A server is started for it.
 
 #[path = "../tests/support/mariadb.rs"]
 mod mariadb;
@@ -68,11 +69,13 @@ fn main() {
             for (batch, events) in (0..).zip(given) {
                 let now = support::reference() + TimeDelta::milliseconds(10) * batch;
                 let request = Request { events, ..Request::default() };
-                assert!(
-                    writer.commit(vec![request], now).expect("a commit").iter().all(Result::is_ok)
-                );
+                writer.begin(vec![request], now).expect("a batch");
             }
+            writer.finish().expect("a commit");
         });
+        let answers = writer.answers();
+        assert_eq!(answers.len(), chunks.len());
+        assert!(answers.iter().all(Result::is_ok));
         let sealer = Sealer::create(support::ORIGIN, &support::keys()).expect("a sealer");
         let mut monitor = Monitor::new(ruleset.clone(), sealer);
         let given = chunks.clone();
@@ -94,8 +97,12 @@ fn main() {
         own.0, own.1, sealed.0, sealed.1
     );
     println!(
-        "append: {:.0} % of the multi-row INSERT by the clock, {:.0} % by processor time; promise 80 %",
-        100.0 * peer.0 / (own.0 - sealed.0),
+        "append: {:.0} % of the multi-row INSERT by the clock, all in all; promise 80 %",
+        100.0 * peer.0 / own.0
+    );
+    println!(
+        "by processor time: {:.0} %; without encode, seal and count: {:.0} %",
+        100.0 * peer.1 / own.1,
         100.0 * peer.1 / (own.1 - sealed.1)
     );
 }

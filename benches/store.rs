@@ -3,8 +3,9 @@
 //! `rusqlite` with one prepared INSERT of the same rows into a table with the same columns, key and
 //! indexes, under the same pragmas, one transaction a batch.
 //!
-//! What `Writer::commit` does before (encode, seal, count) has promises of its own; it is measured here
-//! as `Monitor::take` of the same events, and shown both with and without it.
+//! Batches go through `Writer::begin`, as in the service: one is stored while the next is encoded, sealed and counted on
+//! another core. The clock is that of all of it. By processor time it is shown both with and without what happens before
+//! the store, which has promises of its own and is measured here as `Monitor::take` of the same events.
 
 mod support;
 
@@ -92,8 +93,14 @@ impl Ours {
         // A batch each ten milliseconds, so that checkpoints come as often as in service.
         let now = support::reference() + TimeDelta::milliseconds(10) * self.1;
         self.1 += 1;
-        let answers = self.0.commit(vec![Request { events, ..Request::default() }], now);
-        assert!(answers.expect("a commit").iter().all(Result::is_ok));
+        self.0.begin(vec![Request { events, ..Request::default() }], now).expect("a batch");
+        assert!(self.0.answers().iter().all(Result::is_ok));
+    }
+
+    fn append_all(&mut self, batches: Vec<Vec<Prepared>>) {
+        batches.into_iter().for_each(|events| self.append(events));
+        self.0.finish().expect("a commit");
+        assert!(self.0.answers().iter().all(Result::is_ok));
     }
 }
 
@@ -131,7 +138,7 @@ fn main() {
     let mut ours = Ours::open(folder.path(), &ruleset, &[]);
     let mut raw = Raw::open(folder.path());
     let mut turn = chunks.iter().cycle();
-    group.bench_function("Writer::commit", |bencher| {
+    group.bench_function("Writer::begin", |bencher| {
         let next = || turn.next().cloned().unwrap_or_default();
         bencher.iter_batched(next, |events| ours.append(events), BatchSize::PerIteration);
     });
@@ -152,7 +159,7 @@ fn main() {
             let folder = tempfile::tempdir().expect("a folder");
             let mut ours = Ours::open(folder.path(), ruleset, erasable);
             let events = events.to_vec();
-            timed(|| events.into_iter().for_each(|events| ours.append(events)))
+            timed(|| ours.append_all(events))
         };
         let take = |events: &[Vec<Prepared>], ruleset: &Ruleset| {
             let sealer = Sealer::create(support::ORIGIN, &support::keys()).expect("a sealer");
@@ -203,14 +210,13 @@ fn main() {
             100.0 * each(seal) / own.0
         );
         println!(
-            "append, {name}: {:.0} % of rusqlite by the clock, {:.0} % by processor time; promise 80 %",
-            share(own.0 - sealed.0, peer.0),
-            share(own.1 - sealed.1, peer.1)
+            "append, {name}: {:.0} % of rusqlite by the clock, all in all; promise 80 %",
+            share(own.0, peer.0)
         );
         println!(
-            "with encode, seal and count: {:.0} % by the clock, {:.0} % by processor time",
-            share(own.0, peer.0),
-            share(own.1, peer.1)
+            "by processor time: {:.0} %; without encode, seal and count: {:.0} %",
+            share(own.1, peer.1),
+            share(own.1 - sealed.1, peer.1)
         );
     }
 }

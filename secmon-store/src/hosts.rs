@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
-use crate::connection::{Db, on};
+#[cfg(feature = "mysql")]
+use crate::connection::runs;
+use crate::connection::{Db, Kept, on};
 use crate::schema::hosts;
 use crate::{Page, Result, Store, records, time, unsigned};
 
 #[derive(Insertable, Queryable, Selectable)]
-#[diesel(table_name = hosts)]
+#[diesel(table_name = hosts, treat_none_as_default_value = false)]
 struct Row {
     stream_no: i64,
     name: String,
@@ -50,7 +52,7 @@ pub(crate) fn count(db: &mut Db, stream_no: i64, rows: &[records::Row], at: i64)
     let rows: Vec<Row> = seen.into_iter().map(row).collect();
     match db {
         #[cfg(feature = "mysql")]
-        Db::Mysql(c) => rows.chunks(ROWS).try_for_each(|rows| add_all(c, rows)),
+        Db::Mysql(c) => runs(&rows).try_for_each(|rows| add_all(c, rows)),
         db => rows.iter().try_for_each(|row| add(db, row)),
     }
 }
@@ -60,30 +62,27 @@ fn add(db: &mut Db, row: &Row) -> Result<()> {
     let own = hosts::stream_no.eq(row.stream_no).and(hosts::name.eq(&row.name));
     let own = hosts::table.filter(own);
     let more = (hosts::last_seen.eq(row.last_seen), hosts::events.eq(hosts::events + row.events));
-    if on!(db, c => diesel::update(own).set(more).execute(c))? == 0 {
+    let update = Kept(diesel::update(own).set(more));
+    if on!(db, c => update.execute(c))? == 0 {
         on!(db, c => diesel::insert_into(hosts::table).values(row).execute(c))?;
     }
     Ok(())
 }
-
-/// Rows of one statement.
-#[cfg(feature = "mysql")]
-const ROWS: usize = 200;
 
 /// As [`add`], of many in one statement.
 #[cfg(feature = "mysql")]
 fn add_all(c: &mut crate::connection::Connection, rows: &[Row]) -> Result<()> {
     use diesel::dsl::sql;
     use diesel::sql_types::BigInt;
-    diesel::insert_into(hosts::table)
+    let upsert = diesel::insert_into(hosts::table)
         .values(rows)
         .on_conflict(diesel::dsl::DuplicatedKeys)
         .do_update()
         .set((
             hosts::last_seen.eq(sql::<BigInt>("VALUES(last_seen)")),
             hosts::events.eq(hosts::events + sql::<BigInt>("VALUES(events)")),
-        ))
-        .execute(c)?;
+        ));
+    Kept(upsert).execute(c)?;
     Ok(())
 }
 

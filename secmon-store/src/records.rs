@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use secmon_core::seal::MOST_COPIED;
 use secmon_core::{Event, Level, Record};
 
-use crate::connection::{Db, on};
+use crate::connection::{Db, insert_rows, on};
 use crate::schema::records;
 use crate::streams::StreamRow;
 use crate::values::Reveal;
@@ -82,18 +82,16 @@ pub struct RecordRow {
 const MOST_LOOKED_AT: usize = 200_000;
 pub(crate) const LONGEST: Duration = Duration::from_secs(2);
 
-/// Rows of one statement: an array of a fixed size is prepared once, a slice each time.
+/// Rows of one statement: the text of one of an array is made once.
 const ROWS: usize = 100;
 
 /// Appends records.
 pub(crate) fn insert(db: &mut Db, rows: &[Row]) -> Result<()> {
-    let (runs, rest) = rows.as_chunks::<ROWS>();
-    for run in runs {
-        on!(db, c => diesel::insert_into(records::table).values(run).execute(c))?;
+    let (arrays, rest) = rows.as_chunks::<ROWS>();
+    for array in arrays {
+        on!(db, c => diesel::insert_into(records::table).values(array).execute(c))?;
     }
-    for row in rest {
-        on!(db, c => diesel::insert_into(records::table).values(row).execute(c))?;
-    }
+    insert_rows!(db, diesel::insert_into(records::table), rest)?;
     Ok(())
 }
 

@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use secmon_core::{Detection, Level};
 
-use crate::connection::{Db, on};
+#[cfg(feature = "mysql")]
+use crate::connection::runs;
+use crate::connection::{Db, Kept, on};
 use crate::schema::rollups;
 use crate::{Result, Store, records, time, unsigned};
 
@@ -20,7 +22,7 @@ const EVENTS: &str = "event";
 const FAILING_IP: &str = "source.ip;event.outcome=failure";
 
 #[derive(Insertable, Queryable, Selectable)]
-#[diesel(table_name = rollups)]
+#[diesel(table_name = rollups, treat_none_as_default_value = false)]
 struct Row {
     stream_no: i64,
     hour: i64,
@@ -131,30 +133,25 @@ pub(crate) fn count(
     let rows: Vec<Row> = placed.into_iter().map(row).collect();
     match db {
         #[cfg(feature = "mysql")]
-        Db::Mysql(c) => rows.chunks(ROWS).try_for_each(|rows| add_all(c, rows)),
+        Db::Mysql(c) => runs(&rows).try_for_each(|rows| add_all(c, rows)),
         db => rows.iter().try_for_each(|row| add(db, row)),
     }
 }
-
-/// Rows of one statement.
-#[cfg(feature = "mysql")]
-const ROWS: usize = 200;
 
 /// Adds to rows, made when they are absent, in one statement: each takes a way to the server and back.
 #[cfg(feature = "mysql")]
 fn add_all(c: &mut crate::connection::Connection, rows: &[Row]) -> Result<()> {
     let more = diesel::dsl::sql::<diesel::sql_types::BigInt>("VALUES(count)");
-    diesel::insert_into(rollups::table)
+    let upsert = diesel::insert_into(rollups::table)
         .values(rows)
         .on_conflict(diesel::dsl::DuplicatedKeys)
         .do_update()
-        .set(rollups::count.eq(rollups::count + more))
-        .execute(c)?;
+        .set(rollups::count.eq(rollups::count + more));
+    Kept(upsert).execute(c)?;
     Ok(())
 }
 
-/// Adds to a row, made when it is absent: only this writer makes rows of its stream. An upsert would
-/// be parsed anew each time, as Diesel does not keep such statements.
+/// Adds to a row, made when it is absent: only this writer makes rows of its stream.
 fn add(db: &mut Db, row: &Row) -> Result<()> {
     let at = rollups::stream_no
         .eq(row.stream_no)
@@ -162,7 +159,8 @@ fn add(db: &mut Db, row: &Row) -> Result<()> {
         .and(rollups::field.eq(&row.field))
         .and(rollups::value.eq(&row.value));
     let more = rollups::count.eq(rollups::count + row.count);
-    let known = on!(db, c => diesel::update(rollups::table.filter(at)).set(more).execute(c))?;
+    let update = Kept(diesel::update(rollups::table.filter(at)).set(more));
+    let known = on!(db, c => update.execute(c))?;
     if known == 0 {
         on!(db, c => diesel::insert_into(rollups::table).values(row).execute(c))?;
     }

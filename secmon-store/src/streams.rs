@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use secmon_core::seal::{Checkpoint, Head, Prefix, Tree};
 
-use crate::connection::{Db, on};
+use crate::connection::{Db, Kept, on};
 use crate::schema::{checkpoints, seals, streams};
 use crate::{Error, Page, Result, Store, micros, signed, time, unsigned};
 
@@ -254,7 +254,8 @@ pub(crate) fn advance(db: &mut Db, row: &StreamRow, from: (i64, i64)) -> Result<
         streams::last_at.eq(row.last_at),
         streams::logged.eq(row.logged),
     );
-    let changed = on!(db, c => diesel::update(streams::table.filter(at)).set(set).execute(c))?;
+    let update = Kept(diesel::update(streams::table.filter(at)).set(set));
+    let changed = on!(db, c => update.execute(c))?;
     if changed == 1 { Ok(()) } else { Err(Error::Conflict { origin: row.origin.clone() }) }
 }
 

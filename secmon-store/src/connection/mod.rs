@@ -1,5 +1,6 @@
 //! Connections: one enum over the databases, opened with the settings that durability needs.
 
+mod kept;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod sqlite;
@@ -17,6 +18,7 @@ use diesel::sqlite::SqliteConnection;
 
 use crate::{Error, Result};
 
+pub(crate) use self::kept::{Kept, insert_rows, runs};
 #[cfg(feature = "mysql")]
 pub(crate) use self::mysql::Connection;
 

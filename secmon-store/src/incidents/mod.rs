@@ -1,14 +1,16 @@
 //! Incidents and detections: the rows are the truth, the core sends changes.
 
+mod changes;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use secmon_core::{Change, ChangeKind, Detection, Group, Incident, Level, Place};
-use sha2::{Digest, Sha256};
+use secmon_core::{Detection, Level, Place};
 
-use crate::connection::{Db, on};
-use crate::schema::{detections, incidents, outbox};
+pub(crate) use self::changes::apply;
+use crate::connection::{Db, insert_rows, on};
+use crate::schema::{detections, incidents};
 use crate::{Error, Page, Result, Store, micros, signed, time, unsigned};
 
 #[derive(Clone, Insertable, Queryable, Selectable)]
@@ -73,51 +75,6 @@ pub struct IncidentQuery {
     pub page: Option<String>,
 }
 
-/// What is unique among open incidents.
-fn open_key(rule: &str, group: &Group) -> Vec<u8> {
-    Sha256::new_with_prefix(rule)
-        .chain_update([0])
-        .chain_update(group.as_json())
-        .finalize()
-        .to_vec()
-}
-
-/// Applies changes; what receivers must be told goes to the outbox.
-pub(crate) fn apply(
-    db: &mut Db,
-    stream_no: i64,
-    changes: &[Change],
-    counts_all: bool,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    for change in changes {
-        let row = row(stream_no, &change.incident);
-        if change.kind == ChangeKind::Opened {
-            give_way(db, &row, counts_all)?;
-        }
-        let opened = change.kind == ChangeKind::Opened
-            && on!(db, c => diesel::insert_or_ignore_into(incidents::table).values(&row).execute(c))?
-                == 1;
-        if !opened {
-            update(db, &row)?;
-        }
-        if change.kind == ChangeKind::Recovered {
-            let set = (incidents::state.eq("closed"), incidents::open_key.eq(None::<Vec<u8>>));
-            let own = incidents::table.filter(incidents::open_key.eq(&row.open_key));
-            on!(db, c => diesel::update(own).set(set).execute(c))?;
-        }
-        if change.kind != ChangeKind::Updated {
-            let fact = (
-                outbox::incident.eq(&row.id),
-                outbox::kind.eq(change.kind.as_str()),
-                outbox::at.eq(micros(now)),
-            );
-            on!(db, c => diesel::insert_into(outbox::table).values(fact).execute(c))?;
-        }
-    }
-    Ok(())
-}
-
 impl Row {
     /// As lists show it.
     fn shown(self, streams: &BTreeMap<i64, String>, group: String) -> IncidentRow {
@@ -138,52 +95,6 @@ impl Row {
             reason: self.reason,
             group,
         }
-    }
-}
-
-/// Closes an incident of the same stream, rule and group whose memory is lost (to a budget, or to other settings
-/// of the rule): the new one must not overwrite what it says. That of another writer that counts for itself they share,
-/// but for who counts for all.
-fn give_way(db: &mut Db, row: &Row, counts_all: bool) -> Result<()> {
-    let (first, last) = if counts_all { (0, i64::MAX) } else { (row.stream_no, row.stream_no) };
-    let before = incidents::open_key
-        .eq(&row.open_key)
-        .and(incidents::stream_no.between(first, last))
-        .and(incidents::id.ne(&row.id));
-    let set = (incidents::state.eq("closed"), incidents::open_key.eq(None::<Vec<u8>>));
-    on!(db, c => diesel::update(incidents::table.filter(before)).set(set).execute(c))?;
-    Ok(())
-}
-
-fn update(db: &mut Db, row: &Row) -> Result<()> {
-    let open = incidents::table.filter(incidents::open_key.eq(&row.open_key));
-    let set = (
-        incidents::level.eq(row.level),
-        incidents::count.eq(row.count),
-        incidents::first_ts.eq(row.first_ts),
-        incidents::last_ts.eq(row.last_ts),
-        incidents::evidence.eq(&row.evidence),
-        incidents::reason.eq(&row.reason),
-    );
-    on!(db, c => diesel::update(open).set(set).execute(c))?;
-    Ok(())
-}
-
-fn row(stream_no: i64, incident: &Incident) -> Row {
-    Row {
-        id: format!("{:032x}", incident.id),
-        open_key: Some(open_key(&incident.rule, &incident.group)),
-        rule: incident.rule.clone(),
-        title: incident.title.clone(),
-        level: incident.level.rank(),
-        state: "open".into(),
-        grp: incident.group.as_json().into(),
-        stream_no,
-        count: signed(incident.count),
-        first_ts: micros(incident.first),
-        last_ts: micros(incident.last),
-        evidence: serde_json::to_string(&incident.evidence).unwrap_or_default(),
-        reason: incident.reason.clone(),
     }
 }
 
@@ -224,9 +135,6 @@ pub struct DetectionRow {
     pub reason: Option<String>,
 }
 
-/// Detections of one statement: an array of a fixed size is prepared once, a slice each time.
-const FOUND: usize = 50;
-
 /// Stores detections; one that is there already is the same one.
 pub(crate) fn insert_detections(db: &mut Db, stream_no: i64, found: &[Detection]) -> Result<()> {
     let rows: Vec<Found> = found
@@ -243,13 +151,7 @@ pub(crate) fn insert_detections(db: &mut Db, stream_no: i64, found: &[Detection]
             reason: detection.reason.clone(),
         })
         .collect();
-    let (runs, rest) = rows.as_chunks::<FOUND>();
-    for run in runs {
-        on!(db, c => diesel::insert_or_ignore_into(detections::table).values(run).execute(c))?;
-    }
-    if !rest.is_empty() {
-        on!(db, c => diesel::insert_or_ignore_into(detections::table).values(rest).execute(c))?;
-    }
+    insert_rows!(db, diesel::insert_or_ignore_into(detections::table), &rows)?;
     Ok(())
 }
 
