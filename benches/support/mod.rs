@@ -98,6 +98,12 @@ pub(crate) fn fastest(rounds: u32, mut work: impl FnMut()) -> Duration {
     (0..rounds).map(round).min().unwrap_or_default()
 }
 
+/// The one in the middle.
+pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or_default()
+}
+
 /// Processor time of this process so far.
 pub(crate) fn cpu() -> Duration {
     let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else { return Duration::ZERO };

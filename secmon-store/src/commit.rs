@@ -1,23 +1,21 @@
 //! One batch, one transaction.
 
 use chrono::{DateTime, Utc};
+use secmon_core::RuleState;
 use secmon_core::seal::KeyFile;
-use secmon_core::{Batch, RuleState};
 
 use crate::connection::{Db, Location};
 use crate::counting::Log;
 use crate::failpoint::hit;
 use crate::inputs::Position;
+use crate::ready::Ready;
 use crate::receipts::RequestKey;
-use crate::records::Row;
 use crate::rollups::Known;
 use crate::streams::StreamRow;
-use crate::tiles::TileRow;
-use crate::values::Values;
 use crate::writer::busy;
 use crate::{
     Error, Receipt, Result, Writer, holds, hosts, incidents, inputs, receipts, records, removals,
-    rollups, streams, tiles, values,
+    rollups, streams, tiles,
 };
 
 /// How often a batch is sent before its callers are told to wait.
@@ -30,15 +28,11 @@ pub(crate) struct Pending {
     pub(crate) answers: Vec<Result<Receipt>>,
     /// The key file behind a checkpoint.
     pub(crate) keys: Option<KeyFile>,
-    /// The batch, its records taken out into `rows`.
-    pub(crate) batch: Batch,
+    pub(crate) ready: Ready,
     /// Size and epoch of the stream before.
     pub(crate) from: (i64, i64),
     /// The stream's row behind the batch.
     pub(crate) stream: StreamRow,
-    pub(crate) rows: Vec<Row>,
-    pub(crate) tiles: Vec<TileRow>,
-    pub(crate) values: Values,
     /// The numbers of streams whose values the batch announces to be erased.
     pub(crate) erased_of: Vec<(String, i64)>,
     pub(crate) receipts: Vec<(RequestKey, (i64, i64))>,
@@ -55,27 +49,28 @@ pub(crate) struct Pending {
 impl Pending {
     /// Commits everything or nothing.
     pub(crate) fn commit(&self, db: &mut Db, known: &mut Known) -> Result<()> {
-        let Self { batch, stream, rows, now, .. } = self;
+        let Self { ready, stream, now, .. } = self;
+        let Ready { batch, rows, tiles, values, counts, hosts } = ready;
         let no = stream.stream_no;
         hit("commit.before");
         let answer = db.transaction(|db| {
             streams::advance(db, stream, self.from)?;
             records::insert(db, rows)?;
             hit("commit.records");
-            tiles::put(db, &self.tiles)?;
+            tiles::put(db, tiles)?;
             hit("commit.tiles");
             removals::insert(db, no, &batch.claims)?;
             holds::apply(db, no, &batch.claims)?;
-            values::announce(db, stream, &batch.claims, &self.erased_of)?;
-            self.values.insert(db)?;
+            crate::values::announce(db, stream, &batch.claims, &self.erased_of)?;
+            values.insert(db)?;
             if let Some(checkpoint) = &batch.checkpoint {
                 streams::insert_checkpoint(db, no, checkpoint, *now)?;
             }
             self.log.write(db, no, batch)?;
             incidents::insert_detections(db, no, &batch.detections)?;
             incidents::apply(db, no, &batch.changes, self.log.is_of_all(), *now)?;
-            rollups::count(db, known, no, rows, &batch.detections)?;
-            hosts::count(db, no, rows, batch.head.last_at)?;
+            rollups::count(db, known, no, counts)?;
+            hosts::count(db, hosts)?;
             for (key, seqs) in &self.receipts {
                 receipts::insert(db, key, no, *seqs, *now)?;
             }
@@ -137,23 +132,25 @@ impl Pending {
 impl Writer {
     /// Stores what is pending, in order.
     pub(crate) fn flush(&mut self) -> Result<()> {
+        self.spent = None;
         let location = &self.store.0.location;
         location.revive(&mut self.db)?;
         while let Some(pending) = self.pending.front() {
             pending.store(&self.store.0.location, &mut self.db, &mut self.known)?;
-            self.stored();
+            drop(self.stored());
         }
         Ok(())
     }
 
-    /// The first of what is pending is stored: it is answered, and the key file says so.
-    pub(crate) fn stored(&mut self) {
+    /// The first of what is pending is stored: it is answered, and the key file says so. Gives back what is left of it.
+    pub(crate) fn stored(&mut self) -> Option<Pending> {
         hit("commit.after");
-        let Some(pending) = self.pending.pop_front() else { return };
-        self.answers.extend(pending.answers);
-        if let Some(keys) = pending.keys {
-            self.save_keys(&keys);
+        let mut pending = self.pending.pop_front()?;
+        self.answers.append(&mut pending.answers);
+        if let Some(keys) = &pending.keys {
+            self.save_keys(keys);
         }
+        Some(pending)
     }
 
     /// Writes the key file. A failure loses nothing: a file that is behind is evolved forward at the

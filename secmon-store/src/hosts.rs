@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
+use crate::connection::{Db, Statement, on};
 #[cfg(feature = "mysql")]
-use crate::connection::runs;
-use crate::connection::{Db, Kept, on};
+use crate::connection::{Insert, Value, runs};
 use crate::schema::hosts;
 use crate::{Page, Result, Store, records, time, unsigned};
 
-#[derive(Insertable, Queryable, Selectable)]
+#[derive(Debug, Insertable, Queryable, Selectable)]
 #[diesel(table_name = hosts, treat_none_as_default_value = false)]
-struct Row {
+pub(crate) struct Row {
     stream_no: i64,
     name: String,
     first_seen: i64,
@@ -34,8 +34,8 @@ pub struct Host {
     pub events: u64,
 }
 
-/// Counts the hosts of a batch that was sealed at a time.
-pub(crate) fn count(db: &mut Db, stream_no: i64, rows: &[records::Row], at: i64) -> Result<()> {
+/// The hosts of a batch that was sealed at a time.
+pub(crate) fn seen(stream_no: i64, rows: &[records::Row], at: i64) -> Vec<Row> {
     let mut seen: BTreeMap<&str, i64> = BTreeMap::new();
     for row in rows.iter().filter(|row| row.category == "event") {
         if let Some(host) = row.host.as_deref() {
@@ -49,40 +49,52 @@ pub(crate) fn count(db: &mut Db, stream_no: i64, rows: &[records::Row], at: i64)
         last_seen: at,
         events,
     };
-    let rows: Vec<Row> = seen.into_iter().map(row).collect();
+    seen.into_iter().map(row).collect()
+}
+
+/// Counts hosts.
+pub(crate) fn count(db: &mut Db, rows: &[Row]) -> Result<()> {
     match db {
         #[cfg(feature = "mysql")]
-        Db::Mysql(c) => runs(&rows).try_for_each(|rows| add_all(c, rows)),
+        Db::Mysql(c) => runs(rows).try_for_each(|rows| add_all(c, rows)),
         db => rows.iter().try_for_each(|row| add(db, row)),
     }
 }
 
 /// Adds to a row, made when it is absent: only this writer makes rows of its stream.
 fn add(db: &mut Db, row: &Row) -> Result<()> {
-    let own = hosts::stream_no.eq(row.stream_no).and(hosts::name.eq(&row.name));
-    let own = hosts::table.filter(own);
-    let more = (hosts::last_seen.eq(row.last_seen), hosts::events.eq(hosts::events + row.events));
-    let update = Kept(diesel::update(own).set(more));
-    if on!(db, c => update.execute(c))? == 0 {
+    let sql =
+        "UPDATE hosts SET last_seen = ?, events = events + ? WHERE stream_no = ? AND name = ?";
+    let values =
+        [row.last_seen.into(), row.events.into(), row.stream_no.into(), (&row.name).into()];
+    if on!(db, c => Statement::new(sql, values).execute(c))? == 0 {
         on!(db, c => diesel::insert_into(hosts::table).values(row).execute(c))?;
     }
     Ok(())
 }
 
+#[cfg(feature = "mysql")]
+impl Insert for Row {
+    const INTO: &'static str = "hosts (stream_no, name, first_seen, last_seen, events)";
+
+    fn values(&self) -> Vec<Value<'_>> {
+        let Self { stream_no, name, first_seen, last_seen, events } = self;
+        vec![
+            (*stream_no).into(),
+            name.into(),
+            (*first_seen).into(),
+            (*last_seen).into(),
+            (*events).into(),
+        ]
+    }
+}
+
 /// As [`add`], of many in one statement.
 #[cfg(feature = "mysql")]
 fn add_all(c: &mut crate::connection::Connection, rows: &[Row]) -> Result<()> {
-    use diesel::dsl::sql;
-    use diesel::sql_types::BigInt;
-    let upsert = diesel::insert_into(hosts::table)
-        .values(rows)
-        .on_conflict(diesel::dsl::DuplicatedKeys)
-        .do_update()
-        .set((
-            hosts::last_seen.eq(sql::<BigInt>("VALUES(last_seen)")),
-            hosts::events.eq(hosts::events + sql::<BigInt>("VALUES(events)")),
-        ));
-    Kept(upsert).execute(c)?;
+    let more =
+        " ON DUPLICATE KEY UPDATE last_seen = VALUES(last_seen), events = events + VALUES(events)";
+    Statement::of_rows("INSERT", rows, more).execute(c)?;
     Ok(())
 }
 

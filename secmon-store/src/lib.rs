@@ -50,6 +50,7 @@ mod pipeline;
 mod proofs;
 mod prune;
 mod query;
+mod ready;
 mod receipts;
 mod records;
 mod removals;

@@ -1,13 +1,15 @@
 //! The way of requests through a writer: one batch is stored while the next is sealed, on a core of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::thread;
 
 use chrono::{DateTime, Utc};
 use secmon_core::{Batch, Step, When};
 
 use crate::commit::Pending;
+use crate::inputs::Position;
 use crate::keys::random;
+use crate::ready::Ready;
 use crate::receipts::RequestKey;
 use crate::streams::StreamRow;
 use crate::writer::{Beside, CHECKPOINT_AFTER, CHECKPOINT_PAUSE, CHECKPOINT_RECORDS, MINUTE, busy};
@@ -165,10 +167,10 @@ impl Writer {
         }
         step.tick = now - self.tick_at >= MINUTE;
         let pausing = step.checkpoint == When::Never;
-        let (batch, stored) = self.seal_and_store(step, now)?;
-        self.urgent |= pausing && batch.has_high_incident();
-        let (answers, receipts) = self.receipts(answers, places, &batch);
-        self.put(batch, Beside { answers, receipts, positions, taken: Vec::new() }, now)?;
+        let (ready, stored) = self.seal_and_store(step, now)?;
+        self.urgent |= pausing && ready.batch.has_high_incident();
+        let beside = self.beside(answers, places, positions, &ready.batch);
+        self.put(ready, beside, now)?;
         stored
     }
 
@@ -185,17 +187,21 @@ impl Writer {
         }
     }
 
-    /// Seals a step while the batch before it is stored, if one waits; and how that went.
-    fn seal_and_store(&mut self, step: Step, now: DateTime<Utc>) -> Result<(Batch, Result<()>)> {
+    /// Seals a step while the batch before it is stored; and how that went.
+    fn seal_and_store(&mut self, step: Step, now: DateTime<Utc>) -> Result<(Ready, Result<()>)> {
         if self.pending.is_empty() {
             return Ok((self.seal(step, now)?, Ok(())));
         }
         self.note_tick(&step, now);
         let seed = random()?;
-        let (monitor, db, known) = (&mut self.monitor, &mut self.db, &mut self.known);
-        let location = &self.store.0.location;
-        let (batch, stored) = thread::scope(|scope| {
-            let seal = move || monitor.step(step, now, seed);
+        let (monitor, tiles, vault) = (&mut self.monitor, &mut self.tiles, self.vault.as_ref());
+        let (db, known, location) = (&mut self.db, &mut self.known, &self.store.0.location);
+        let (no, spent) = (self.stream.stream_no, self.spent.take());
+        let seal = move || {
+            drop(spent);
+            Ready::of(monitor.step(step, now, seed), no, tiles, vault)
+        };
+        let (sealed, stored) = thread::scope(|scope| {
             let sealing = thread::Builder::new().name("seal".into()).spawn_scoped(scope, seal);
             let store = |pending: &Pending| pending.store(location, db, known);
             let stored = self.pending.front().map_or(Ok(()), store);
@@ -204,34 +210,36 @@ impl Writer {
         // Its memory is not what the records say any more: to be opened again.
         let lost =
             |reason: &str| Error::Database { reason: format!("nothing was sealed: {reason}") };
-        let batch = batch
+        let ready = sealed
             .map_err(|error| lost(&error.to_string()))?
-            .map_err(|_| lost("it ended unexpectedly"))?;
-        let stored = stored.map(|()| self.stored());
-        Ok((batch, stored))
+            .map_err(|_| lost("it ended unexpectedly"))??;
+        let stored = stored.map(|()| self.spent = self.stored());
+        Ok((ready, stored))
     }
 
-    /// What requests are answered once their batch is stored, and the receipts to be stored with it.
-    fn receipts(
+    /// What requests are answered once their batch is stored, and what is stored with it.
+    fn beside(
         &self,
         answers: Vec<Option<Result<Receipt>>>,
         places: Vec<Place>,
+        positions: Vec<Position>,
         batch: &Batch,
-    ) -> (Vec<Result<Receipt>>, Vec<(RequestKey, (i64, i64))>) {
+    ) -> Beside {
         let mut detections = Some(batch.detections.clone());
-        let mut kept = Vec::new();
+        let mut receipts = Vec::new();
         let fresh = places.into_iter().map(|(range, key)| {
             let seqs = batch.events.get(range).unwrap_or_default();
             let seqs = seqs.first().copied().zip(seqs.last().copied());
             let stored = seqs.map_or((-1, -1), |(first, last)| (signed(first), signed(last)));
-            kept.extend(key.map(|key| (key, stored)));
+            receipts.extend(key.map(|key| (key, stored)));
             // What the rules found is told once.
             let detections = detections.take().unwrap_or_default();
             Receipt { stream: self.stream.id(), seqs, detections, replayed: false }
         });
-        let mut fresh: std::collections::VecDeque<Receipt> = fresh.collect();
+        let mut fresh: VecDeque<Receipt> = fresh.collect();
         let answer = |known: Option<_>| known.or_else(|| fresh.pop_front().map(Ok));
-        (answers.into_iter().filter_map(answer).collect(), kept)
+        let answers = answers.into_iter().filter_map(answer).collect();
+        Beside { answers, receipts, positions, taken: Vec::new() }
     }
 
     /// The answer to a request that was stored before.

@@ -36,7 +36,7 @@ impl RequestKey {
 }
 
 #[derive(Insertable, Queryable, Selectable)]
-#[diesel(table_name = receipts)]
+#[diesel(table_name = receipts, treat_none_as_default_value = false)]
 struct Row {
     key: Vec<u8>,
     part: i32,

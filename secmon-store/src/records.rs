@@ -10,6 +10,8 @@ use secmon_core::seal::MOST_COPIED;
 use secmon_core::{Event, Level, Record};
 
 use crate::connection::{Db, insert_rows, on};
+#[cfg(feature = "mysql")]
+use crate::connection::{Insert, Value};
 use crate::schema::records;
 use crate::streams::StreamRow;
 use crate::values::Reveal;
@@ -56,6 +58,22 @@ impl Row {
     }
 }
 
+#[cfg(feature = "mysql")]
+impl Insert for Row {
+    const INTO: &'static str = "records (stream_no, seq, ts, expires, level, category, host, source_ip, user_name, \
+                                action, outcome, body, mac)";
+
+    fn values(&self) -> Vec<Value<'_>> {
+        let mut values: Vec<Value<'_>> = Vec::with_capacity(13);
+        values.extend([self.stream_no, self.seq, self.ts, self.expires].map(Value::from));
+        values.extend([Value::from(self.level), (&*self.category).into()]);
+        let texts = [&self.host, &self.source_ip, &self.user_name, &self.action, &self.outcome];
+        values.extend(texts.map(Value::from));
+        values.extend([&self.body, &self.mac].map(Value::from));
+        values
+    }
+}
+
 /// A record as lists show it.
 #[derive(Clone, Debug)]
 pub struct RecordRow {
@@ -91,7 +109,7 @@ pub(crate) fn insert(db: &mut Db, rows: &[Row]) -> Result<()> {
     for array in arrays {
         on!(db, c => diesel::insert_into(records::table).values(array).execute(c))?;
     }
-    insert_rows!(db, diesel::insert_into(records::table), rest)?;
+    insert_rows!(db, diesel::insert_into(records::table), "INSERT", rest)?;
     Ok(())
 }
 

@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use secmon_core::{Detection, Level};
 
+use crate::connection::{Db, Statement, on};
 #[cfg(feature = "mysql")]
-use crate::connection::runs;
-use crate::connection::{Db, Kept, on};
+use crate::connection::{Insert, Value, runs};
 use crate::schema::rollups;
 use crate::{Result, Store, records, time, unsigned};
 
@@ -96,32 +96,39 @@ impl Known {
     }
 }
 
-/// Counts a batch.
-pub(crate) fn count(
-    db: &mut Db,
-    known: &mut Known,
-    stream_no: i64,
-    rows: &[records::Row],
-    detections: &[Detection],
-) -> Result<()> {
-    let mut counts: BTreeMap<(&'static str, i64, &str), i64> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.category == "event") {
-        let hour = row.ts.div_euclid(HOUR);
-        for (field, value) in values(row) {
-            *counts.entry((field, hour, value)).or_default() += 1;
+/// How often each value came in each hour: of one field and hour together, the frequent ones first, so that they get the
+/// rows there are.
+#[derive(Debug)]
+pub(crate) struct Counts(Vec<(&'static str, i64, String, i64)>);
+
+impl Counts {
+    /// Those of a batch.
+    pub(crate) fn of(rows: &[records::Row], detections: &[Detection]) -> Self {
+        let mut counts: BTreeMap<(&'static str, i64, &str), i64> = BTreeMap::new();
+        for row in rows.iter().filter(|row| row.category == "event") {
+            let hour = row.ts.div_euclid(HOUR);
+            for (field, value) in values(row) {
+                *counts.entry((field, hour, value)).or_default() += 1;
+            }
         }
+        for detection in detections {
+            let hour = detection.time.timestamp_micros().div_euclid(HOUR);
+            *counts.entry(("rule", hour, &detection.rule)).or_default() += 1;
+        }
+        let own =
+            |((field, hour, value), count): ((_, _, &str), _)| (field, hour, value.into(), count);
+        let mut counts: Vec<_> = counts.into_iter().map(own).collect();
+        counts.sort_by_key(|(field, hour, _, count)| (*field, *hour, -count));
+        Self(counts)
     }
-    for detection in detections {
-        let hour = detection.time.timestamp_micros().div_euclid(HOUR);
-        *counts.entry(("rule", hour, &detection.rule)).or_default() += 1;
-    }
-    let mut counted: Vec<_> = counts.into_iter().collect();
-    // The frequent ones first, so that they get the rows there are.
-    counted.sort_by_key(|((field, hour, _), count)| (*field, *hour, -count));
+}
+
+/// Counts a batch.
+pub(crate) fn count(db: &mut Db, known: &mut Known, stream_no: i64, counts: &Counts) -> Result<()> {
     let mut placed: BTreeMap<(&'static str, i64, String), i64> = BTreeMap::new();
-    for ((field, hour, value), count) in counted {
-        let value = known.place(db, stream_no, field, hour, value)?;
-        *placed.entry((field, hour, value)).or_default() += count;
+    for (field, hour, value, count) in &counts.0 {
+        let value = known.place(db, stream_no, field, *hour, value)?;
+        *placed.entry((field, *hour, value)).or_default() += count;
     }
     let row = |((field, hour, value), count): ((&str, _, _), _)| Row {
         stream_no,
@@ -138,30 +145,31 @@ pub(crate) fn count(
     }
 }
 
+#[cfg(feature = "mysql")]
+impl Insert for Row {
+    const INTO: &'static str = "rollups (stream_no, hour, field, value, count)";
+
+    fn values(&self) -> Vec<Value<'_>> {
+        let Self { stream_no, hour, field, value, count } = self;
+        vec![(*stream_no).into(), (*hour).into(), field.into(), value.into(), (*count).into()]
+    }
+}
+
 /// Adds to rows, made when they are absent, in one statement: each takes a way to the server and back.
 #[cfg(feature = "mysql")]
 fn add_all(c: &mut crate::connection::Connection, rows: &[Row]) -> Result<()> {
-    let more = diesel::dsl::sql::<diesel::sql_types::BigInt>("VALUES(count)");
-    let upsert = diesel::insert_into(rollups::table)
-        .values(rows)
-        .on_conflict(diesel::dsl::DuplicatedKeys)
-        .do_update()
-        .set(rollups::count.eq(rollups::count + more));
-    Kept(upsert).execute(c)?;
+    let more = " ON DUPLICATE KEY UPDATE count = count + VALUES(count)";
+    Statement::of_rows("INSERT", rows, more).execute(c)?;
     Ok(())
 }
 
 /// Adds to a row, made when it is absent: only this writer makes rows of its stream.
 fn add(db: &mut Db, row: &Row) -> Result<()> {
-    let at = rollups::stream_no
-        .eq(row.stream_no)
-        .and(rollups::hour.eq(row.hour))
-        .and(rollups::field.eq(&row.field))
-        .and(rollups::value.eq(&row.value));
-    let more = rollups::count.eq(rollups::count + row.count);
-    let update = Kept(diesel::update(rollups::table.filter(at)).set(more));
-    let known = on!(db, c => update.execute(c))?;
-    if known == 0 {
+    let sql = "UPDATE rollups SET count = count + ? \
+               WHERE stream_no = ? AND hour = ? AND field = ? AND value = ?";
+    let Row { stream_no, hour, field, value, count } = row;
+    let values = [(*count).into(), (*stream_no).into(), (*hour).into(), field.into(), value.into()];
+    if on!(db, c => Statement::new(sql, values).execute(c))? == 0 {
         on!(db, c => diesel::insert_into(rollups::table).values(row).execute(c))?;
     }
     Ok(())

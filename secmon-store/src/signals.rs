@@ -13,7 +13,7 @@ use crate::{Result, signed};
 const MOST_BYTES: usize = 1 << 20;
 
 #[derive(Insertable, Queryable, Selectable)]
-#[diesel(table_name = signals)]
+#[diesel(table_name = signals, treat_none_as_default_value = false)]
 struct SignalRow {
     stream_no: i64,
     no: i64,
@@ -21,7 +21,7 @@ struct SignalRow {
 }
 
 #[derive(Insertable, Queryable, Selectable)]
-#[diesel(table_name = rule_states)]
+#[diesel(table_name = rule_states, treat_none_as_default_value = false)]
 struct StateRow {
     stream_no: i64,
     rule: String,

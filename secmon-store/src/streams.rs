@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use secmon_core::seal::{Checkpoint, Head, Prefix, Tree};
 
-use crate::connection::{Db, Kept, on};
+use crate::connection::{Db, Statement, on};
 use crate::schema::{checkpoints, seals, streams};
 use crate::{Error, Page, Result, Store, micros, signed, time, unsigned};
 
@@ -103,7 +103,7 @@ impl StreamRow {
 
 /// A checkpoint as the store has it.
 #[derive(Clone, Debug, Insertable, Queryable, Selectable)]
-#[diesel(table_name = checkpoints)]
+#[diesel(table_name = checkpoints, treat_none_as_default_value = false)]
 pub struct CheckpointRow {
     pub(crate) stream_no: i64,
     pub(crate) size: i64,
@@ -142,7 +142,7 @@ impl CheckpointRow {
 
 /// The seal of an epoch.
 #[derive(Clone, Debug, Eq, Insertable, PartialEq, Queryable, Selectable)]
-#[diesel(table_name = seals)]
+#[diesel(table_name = seals, treat_none_as_default_value = false)]
 pub(crate) struct SealRow {
     pub(crate) stream_no: i64,
     pub(crate) epoch: i64,
@@ -239,23 +239,23 @@ pub(crate) fn settled(db: &mut Db, row: &StreamRow) -> Result<(bool, (i64, i64),
 /// Moves a stream from one state to the next; [`Error::Conflict`] if it is not in the first,
 /// or closed.
 pub(crate) fn advance(db: &mut Db, row: &StreamRow, from: (i64, i64)) -> Result<()> {
-    let at = streams::stream_no
-        .eq(row.stream_no)
-        .and(streams::size.eq(from.0))
-        .and(streams::mac_epoch.eq(from.1))
-        .and(streams::closed.eq(false));
-    let set = (
-        streams::size.eq(row.size),
-        streams::root.eq(&row.root),
-        streams::frontier.eq(&row.frontier),
-        streams::last_mac.eq(&row.last_mac),
-        streams::mac_epoch.eq(row.mac_epoch),
-        streams::sig_epoch.eq(row.sig_epoch),
-        streams::last_at.eq(row.last_at),
-        streams::logged.eq(row.logged),
-    );
-    let update = Kept(diesel::update(streams::table.filter(at)).set(set));
-    let changed = on!(db, c => update.execute(c))?;
+    let sql = "UPDATE streams SET size = ?, root = ?, frontier = ?, last_mac = ?, mac_epoch = ?, sig_epoch = ?, \
+               last_at = ?, logged = ? \
+               WHERE stream_no = ? AND size = ? AND mac_epoch = ? AND closed = 0";
+    let values = [
+        row.size.into(),
+        (&row.root).into(),
+        (&row.frontier).into(),
+        (&row.last_mac).into(),
+        row.mac_epoch.into(),
+        row.sig_epoch.into(),
+        row.last_at.into(),
+        row.logged.into(),
+        row.stream_no.into(),
+        from.0.into(),
+        from.1.into(),
+    ];
+    let changed = on!(db, c => Statement::new(sql, values).execute(c))?;
     if changed == 1 { Ok(()) } else { Err(Error::Conflict { origin: row.origin.clone() }) }
 }
 

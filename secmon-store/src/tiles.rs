@@ -7,7 +7,9 @@ use diesel::prelude::*;
 use secmon_core::Batch;
 use secmon_core::seal::{Tree, leaf_hash, node_hash};
 
-use crate::connection::{Db, on};
+use crate::connection::{Db, insert_rows, on};
+#[cfg(feature = "mysql")]
+use crate::connection::{Insert, Value};
 use crate::records::walk;
 use crate::schema::tiles;
 use crate::streams::StreamRow;
@@ -23,7 +25,7 @@ const LEVELS: i32 = 8;
 
 /// A run of hashes.
 #[derive(Clone, Debug, Insertable, Queryable, Selectable)]
-#[diesel(table_name = tiles)]
+#[diesel(table_name = tiles, treat_none_as_default_value = false)]
 pub(crate) struct TileRow {
     pub(crate) stream_no: i64,
     pub(crate) level: i32,
@@ -60,20 +62,17 @@ impl Leaves {
 
 /// Stores tiles; one that is there, only partly filled, is replaced.
 pub(crate) fn put(db: &mut Db, rows: &[TileRow]) -> Result<()> {
-    match db {
-        #[cfg(feature = "mysql")]
-        Db::Mysql(c) => {
-            if !rows.is_empty() {
-                diesel::replace_into(tiles::table).values(rows).execute(&mut **c)?;
-            }
-        }
-        db => {
-            for row in rows {
-                on!(db, c => diesel::replace_into(tiles::table).values(row).execute(c))?;
-            }
-        }
-    }
+    insert_rows!(db, diesel::replace_into(tiles::table), "REPLACE", rows)?;
     Ok(())
+}
+
+#[cfg(feature = "mysql")]
+impl Insert for TileRow {
+    const INTO: &'static str = "tiles (stream_no, level, idx, hashes)";
+
+    fn values(&self) -> Vec<Value<'_>> {
+        vec![self.stream_no.into(), self.level.into(), self.idx.into(), (&self.hashes).into()]
+    }
 }
 
 /// The root of a full tile or of a run of it whose length is a power of two.

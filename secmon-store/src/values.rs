@@ -15,7 +15,7 @@ use crate::{Result, Store, signed, unsigned};
 
 /// A value once, encrypted.
 #[derive(Clone, Debug, Insertable, Queryable)]
-#[diesel(table_name = subjects)]
+#[diesel(table_name = subjects, treat_none_as_default_value = false)]
 pub(crate) struct SubjectRow {
     token: Vec<u8>,
     kind: String,

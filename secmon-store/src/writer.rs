@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secmon_core::seal::{Retention, StreamKeys};
-use secmon_core::{Announcement, Batch, Monitor, Ruleset, Step, When};
+use secmon_core::{Announcement, Monitor, Ruleset, Step, When};
 use zeroize::Zeroizing;
 
 use crate::commit::Pending;
@@ -14,14 +14,13 @@ use crate::directory::Listed;
 use crate::failpoint::hit;
 use crate::inputs::Position;
 use crate::keys::{KeyPlace, random};
+use crate::ready::Ready;
 use crate::receipts::RequestKey;
-use crate::records::Row;
 use crate::removals::Due;
 use crate::request::Receipt;
 use crate::rollups::Known;
 use crate::streams::StreamRow;
 use crate::tiles::Open;
-use crate::values::Values;
 use crate::vault::Vault;
 use crate::{Error, Result, Store, unsigned};
 
@@ -51,6 +50,8 @@ pub struct Writer {
     pub(crate) known: Known,
     /// Sealed batches that are not stored yet, in order: two at most.
     pub(crate) pending: VecDeque<Pending>,
+    /// What is left of a batch that is stored, and goes while the next is sealed.
+    pub(crate) spent: Option<Pending>,
     /// Answers to requests that are stored, which nobody has taken yet.
     pub(crate) answers: Vec<Result<Receipt>>,
     pub(crate) due: Due,
@@ -224,9 +225,10 @@ impl Writer {
         self.send(batch, Beside::default(), now)
     }
 
-    pub(crate) fn seal(&mut self, step: Step, now: DateTime<Utc>) -> Result<Batch> {
+    pub(crate) fn seal(&mut self, step: Step, now: DateTime<Utc>) -> Result<Ready> {
         self.note_tick(&step, now);
-        Ok(self.monitor.step(step, now, random()?))
+        let batch = self.monitor.step(step, now, random()?);
+        Ready::of(batch, self.stream.stream_no, &mut self.tiles, self.vault.as_ref())
     }
 
     /// With a checkpoint rules are told the time too.
@@ -236,30 +238,17 @@ impl Writer {
         }
     }
 
-    pub(crate) fn send(&mut self, batch: Batch, beside: Beside, now: DateTime<Utc>) -> Result<()> {
+    pub(crate) fn send(&mut self, batch: Ready, beside: Beside, now: DateTime<Utc>) -> Result<()> {
         self.put(batch, beside, now)?;
         self.flush()
     }
 
     /// Lets a sealed batch wait for being stored: it is not given up any more.
-    pub(crate) fn put(
-        &mut self,
-        mut batch: Batch,
-        beside: Beside,
-        now: DateTime<Utc>,
-    ) -> Result<()> {
+    pub(crate) fn put(&mut self, ready: Ready, beside: Beside, now: DateTime<Utc>) -> Result<()> {
+        let batch = &ready.batch;
         let Beside { answers, receipts, positions, taken } = beside;
         let from = (self.stream.size, self.stream.mac_epoch);
         self.stream.set_head(&batch.head, batch.logged);
-        let no = self.stream.stream_no;
-        let tiles = self.tiles.push(no, &batch);
-        let records = std::mem::take(&mut batch.records);
-        let rows = records.into_iter().map(|record| Row::of(no, record)).collect();
-        let personal = std::mem::take(&mut batch.personal);
-        let values = match &self.vault {
-            Some(vault) => Values::of(vault, no, personal)?,
-            None => Values::default(),
-        };
         let erased_of = std::mem::take(&mut self.erased_of);
         let due = now - self.snapshot_at >= MINUTE;
         if due {
@@ -271,7 +260,7 @@ impl Writer {
             (true, false) => Some(self.monitor.take_dirty()?),
             (true, true) => Some(self.monitor.save_all()?),
         };
-        let log = self.log(&batch, taken, snapshot.is_some());
+        let log = self.log(batch, taken, snapshot.is_some());
         let stream = self.stream.clone();
         let keys = batch.checkpoint.is_some().then(|| self.monitor.key_file());
         if keys.is_some() {
@@ -282,12 +271,9 @@ impl Writer {
         self.pending.push_back(Pending {
             answers,
             keys,
-            batch,
+            ready,
             from,
             stream,
-            rows,
-            tiles,
-            values,
             erased_of,
             receipts,
             positions,

@@ -1,9 +1,9 @@
 //! Connections: one enum over the databases, opened with the settings that durability needs.
 
-mod kept;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod sqlite;
+mod statement;
 #[cfg(feature = "mysql")]
 mod timed;
 #[cfg(feature = "mysql")]
@@ -18,9 +18,11 @@ use diesel::sqlite::SqliteConnection;
 
 use crate::{Error, Result};
 
-pub(crate) use self::kept::{Kept, insert_rows, runs};
 #[cfg(feature = "mysql")]
 pub(crate) use self::mysql::Connection;
+#[cfg(feature = "mysql")]
+pub(crate) use self::statement::Insert;
+pub(crate) use self::statement::{Statement, Value, insert_rows, runs};
 
 /// A connection to one of the databases.
 pub(crate) enum Db {

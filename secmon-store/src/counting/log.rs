@@ -23,7 +23,7 @@ pub(crate) enum Log {
 }
 
 #[derive(Insertable, Queryable, Selectable)]
-#[diesel(table_name = uncounted)]
+#[diesel(table_name = uncounted, treat_none_as_default_value = false)]
 pub(super) struct Row {
     pub(super) stream_no: i64,
     pub(super) no: i64,

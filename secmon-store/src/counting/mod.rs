@@ -297,10 +297,10 @@ impl Writer {
             }
             let pausing = now - self.checkpoint_at < CHECKPOINT_PAUSE;
             let checkpoint = if pausing { When::Never } else { When::OnHighIncident };
-            let batch = self.seal(Step { others, checkpoint, ..Step::default() }, now)?;
-            self.urgent |= pausing && batch.has_high_incident();
-            self.tell_unknown(&batch);
-            self.send(batch, Beside { taken, ..Beside::default() }, now)?;
+            let ready = self.seal(Step { others, checkpoint, ..Step::default() }, now)?;
+            self.urgent |= pausing && ready.batch.has_high_incident();
+            self.tell_unknown(&ready.batch);
+            self.send(ready, Beside { taken, ..Beside::default() }, now)?;
         }
         Ok(())
     }

@@ -8,7 +8,9 @@ use secmon_core::{Change, ChangeKind, Group, Incident};
 use sha2::{Digest, Sha256};
 
 use super::Row;
-use crate::connection::{Db, Kept, insert_rows, on, runs};
+#[cfg(feature = "mysql")]
+use crate::connection::Insert;
+use crate::connection::{Db, Statement, Value, insert_rows, on, runs};
 use crate::schema::{incidents, outbox};
 use crate::{Result, micros, signed};
 
@@ -35,16 +37,15 @@ pub(crate) fn apply(
         at: micros(now),
     };
     let facts: Vec<Fact> = facts.map(fact).collect();
-    insert_rows!(db, diesel::insert_into(outbox::table), &facts)?;
+    insert_rows!(db, diesel::insert_into(outbox::table), "INSERT", &facts)?;
     let streams = if counts_all { (0, i64::MAX) } else { (stream_no, stream_no) };
     for wave in waves(stream_no, changes).into_values() {
         let (opened, mut known): (Vec<_>, Vec<_>) =
             wave.into_iter().partition(|(kind, _)| *kind == ChangeKind::Opened);
         let opened: Vec<Row> = opened.into_iter().map(|(_, row)| row).collect();
         give_way(db, &opened, streams)?;
-        if insert_rows!(db, diesel::insert_or_ignore_into(incidents::table), &opened)?
-            < opened.len()
-        {
+        let insert = diesel::insert_or_ignore_into(incidents::table);
+        if insert_rows!(db, insert, "INSERT IGNORE", &opened)? < opened.len() {
             // Another writer has one of them open: they share it.
             known.extend(opened.into_iter().map(|row| (ChangeKind::Updated, row)));
         }
@@ -52,10 +53,9 @@ pub(crate) fn apply(
         let recovered: Vec<_> = recovered.map(|(_, row)| row.open_key.clone()).collect();
         let known: Vec<Row> = known.into_iter().map(|(_, row)| row).collect();
         update(db, &known)?;
-        for keys in runs(&recovered) {
-            let own = incidents::table.filter(incidents::open_key.eq_any(keys));
-            let close = Kept(diesel::update(own).set(CLOSED));
-            on!(db, c => close.execute(c))?;
+        for key in &recovered {
+            let close = "UPDATE incidents SET state = 'closed', open_key = NULL WHERE open_key = ?";
+            on!(db, c => Statement::new(close, [key.into()]).execute(c))?;
         }
     }
     Ok(())
@@ -74,27 +74,20 @@ fn waves(stream_no: i64, changes: &[Change]) -> BTreeMap<usize, Vec<(ChangeKind,
     waves
 }
 
-/// What makes an incident closed.
-#[derive(AsChangeset)]
-#[diesel(table_name = incidents, treat_none_as_null = true)]
-struct Closed {
-    state: &'static str,
-    open_key: Option<Vec<u8>>,
-}
-
-const CLOSED: Closed = Closed { state: "closed", open_key: None };
-
 /// Closes incidents of the same streams, rules and groups whose memory is lost (to a budget, or to other settings of the
 /// rule): new ones must not overwrite what they say. Those of another writer that counts for itself are shared, but for
 /// who counts for all.
 fn give_way(db: &mut Db, rows: &[Row], (first, last): (i64, i64)) -> Result<()> {
     for rows in runs(rows) {
-        let before = incidents::open_key
-            .eq_any(rows.iter().map(|row| &row.open_key))
-            .and(incidents::stream_no.between(first, last))
-            .and(incidents::id.ne_all(rows.iter().map(|row| &row.id)));
-        let close = Kept(diesel::update(incidents::table.filter(before)).set(CLOSED));
-        on!(db, c => close.execute(c))?;
+        let marks = vec!["?"; rows.len()].join(",");
+        let sql = format!(
+            "UPDATE incidents SET state = 'closed', open_key = NULL \
+             WHERE open_key IN ({marks}) AND stream_no BETWEEN ? AND ? AND id NOT IN ({marks})"
+        );
+        let mut values: Vec<Value<'_>> = rows.iter().map(|row| (&row.open_key).into()).collect();
+        values.extend([first, last].map(Value::from));
+        values.extend(rows.iter().map(|row| Value::from(&row.id)));
+        on!(db, c => Statement::new(&sql, values).execute(c))?;
     }
     Ok(())
 }
@@ -105,17 +98,11 @@ fn update(db: &mut Db, rows: &[Row]) -> Result<()> {
         #[cfg(feature = "mysql")]
         Db::Mysql(c) => runs(rows).try_for_each(|rows| update_all(c, rows)),
         db => rows.iter().try_for_each(|row| {
-            let open = incidents::table.filter(incidents::open_key.eq(&row.open_key));
-            let set = (
-                incidents::level.eq(row.level),
-                incidents::count.eq(row.count),
-                incidents::first_ts.eq(row.first_ts),
-                incidents::last_ts.eq(row.last_ts),
-                incidents::evidence.eq(&row.evidence),
-                incidents::reason.eq(&row.reason),
-            );
-            let update = Kept(diesel::update(open).set(set));
-            on!(db, c => update.execute(c))?;
+            let sql = "UPDATE incidents SET level = ?, count = ?, first_ts = ?, last_ts = ?, evidence = ?, reason = ? \
+                       WHERE open_key = ?";
+            let [key, state @ ..] = state(row);
+            let values = state.into_iter().chain([key]);
+            on!(db, c => Statement::new(sql, values).execute(c))?;
             Ok(())
         }),
     }
@@ -124,7 +111,6 @@ fn update(db: &mut Db, rows: &[Row]) -> Result<()> {
 /// As [`update`], of many in one statement: each takes a way to the server and back.
 #[cfg(feature = "mysql")]
 fn update_all(c: &mut crate::connection::Connection, rows: &[Row]) -> Result<()> {
-    use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text};
     let first = "SELECT CAST(? AS BINARY) AS open_key, CAST(? AS SIGNED) AS level, CAST(? AS SIGNED) AS count, \
                  CAST(? AS SIGNED) AS first_ts, CAST(? AS SIGNED) AS last_ts, CAST(? AS CHAR) AS evidence, \
                  CAST(? AS CHAR) AS reason";
@@ -136,19 +122,47 @@ fn update_all(c: &mut crate::connection::Connection, rows: &[Row]) -> Result<()>
         more.repeat(rows.len().saturating_sub(1)),
         set.join(", ")
     );
-    let mut update = diesel::sql_query(sql).into_boxed();
-    for row in rows {
-        update = update
-            .bind::<Nullable<Binary>, _>(&row.open_key)
-            .bind::<Integer, _>(row.level)
-            .bind::<BigInt, _>(row.count)
-            .bind::<BigInt, _>(row.first_ts)
-            .bind::<BigInt, _>(row.last_ts)
-            .bind::<Text, _>(&row.evidence)
-            .bind::<Nullable<Text>, _>(&row.reason);
-    }
-    Kept(update).execute(c)?;
+    Statement::new(&sql, rows.iter().flat_map(state)).execute(c)?;
     Ok(())
+}
+
+/// What is unique of an open incident, and what changes of it.
+fn state(row: &Row) -> [Value<'_>; 7] {
+    [
+        (&row.open_key).into(),
+        row.level.into(),
+        row.count.into(),
+        row.first_ts.into(),
+        row.last_ts.into(),
+        (&row.evidence).into(),
+        (&row.reason).into(),
+    ]
+}
+
+#[cfg(feature = "mysql")]
+impl Insert for Row {
+    const INTO: &'static str = "incidents (id, open_key, rule, title, level, state, grp, stream_no, count, first_ts, \
+                                last_ts, evidence, reason)";
+
+    fn values(&self) -> Vec<Value<'_>> {
+        let mut values: Vec<Value<'_>> = vec![(&self.id).into(), (&self.open_key).into()];
+        values.extend([&self.rule, &self.title].map(Value::from));
+        values.push(self.level.into());
+        values.extend([&self.state, &self.grp].map(Value::from));
+        let numbers = [self.stream_no, self.count, self.first_ts, self.last_ts];
+        values.extend(numbers.map(Value::from));
+        values.extend([Value::from(&self.evidence), (&self.reason).into()]);
+        values
+    }
+}
+
+#[cfg(feature = "mysql")]
+impl Insert for Fact {
+    const INTO: &'static str = "outbox (incident, kind, at)";
+
+    fn values(&self) -> Vec<Value<'_>> {
+        vec![(&self.incident).into(), (&self.kind).into(), self.at.into()]
+    }
 }
 
 fn id(incident: &Incident) -> String {

@@ -10,6 +10,8 @@ use secmon_core::{Detection, Level, Place};
 
 pub(crate) use self::changes::apply;
 use crate::connection::{Db, insert_rows, on};
+#[cfg(feature = "mysql")]
+use crate::connection::{Insert, Value};
 use crate::schema::{detections, incidents};
 use crate::{Error, Page, Result, Store, micros, signed, time, unsigned};
 
@@ -112,6 +114,26 @@ struct Found {
     reason: Option<String>,
 }
 
+#[cfg(feature = "mysql")]
+impl Insert for Found {
+    const INTO: &'static str =
+        "detections (id, stream_no, seq, rule, title, level, ts, grp, reason)";
+
+    fn values(&self) -> Vec<Value<'_>> {
+        vec![
+            (&self.id).into(),
+            self.stream_no.into(),
+            self.seq.into(),
+            (&self.rule).into(),
+            (&self.title).into(),
+            self.level.into(),
+            self.ts.into(),
+            (&self.grp).into(),
+            (&self.reason).into(),
+        ]
+    }
+}
+
 /// A detection as lists show it.
 #[derive(Clone, Debug)]
 pub struct DetectionRow {
@@ -151,7 +173,7 @@ pub(crate) fn insert_detections(db: &mut Db, stream_no: i64, found: &[Detection]
             reason: detection.reason.clone(),
         })
         .collect();
-    insert_rows!(db, diesel::insert_or_ignore_into(detections::table), &rows)?;
+    insert_rows!(db, diesel::insert_or_ignore_into(detections::table), "INSERT IGNORE", &rows)?;
     Ok(())
 }
 
