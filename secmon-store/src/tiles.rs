@@ -7,9 +7,9 @@ use diesel::prelude::*;
 use secmon_core::Batch;
 use secmon_core::seal::{Tree, leaf_hash, node_hash};
 
-use crate::connection::{Db, insert_rows, on};
+use crate::connection::{Db, on};
 #[cfg(feature = "mysql")]
-use crate::connection::{Insert, Value};
+use crate::connection::{Insert, Statement, Value, runs};
 use crate::records::walk;
 use crate::schema::tiles;
 use crate::streams::StreamRow;
@@ -62,7 +62,20 @@ impl Leaves {
 
 /// Stores tiles; one that is there, only partly filled, is replaced.
 pub(crate) fn put(db: &mut Db, rows: &[TileRow]) -> Result<()> {
-    insert_rows!(db, diesel::replace_into(tiles::table), "REPLACE", rows)?;
+    match db {
+        #[cfg(feature = "mysql")]
+        Db::Mysql(c) => {
+            let grown = " ON DUPLICATE KEY UPDATE hashes = VALUES(hashes)";
+            for rows in runs(rows) {
+                Statement::of_rows("INSERT", rows, grown).execute(&mut **c)?;
+            }
+        }
+        db => {
+            for row in rows {
+                on!(db, c => diesel::replace_into(tiles::table).values(row).execute(c))?;
+            }
+        }
+    }
     Ok(())
 }
 
