@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, Params, Value};
+use mysql_async::{Conn, Opts, OptsBuilder, Params, Value};
 use secmon_core::seal::Sealer;
 use secmon_core::{Monitor, Prepared, Record, Ruleset};
 use secmon_store::{Request, Store};
@@ -53,8 +53,10 @@ fn main() {
         // The peer's table is a copy, without triggers and partitions.
         let copy = "CREATE TABLE raw LIKE records; ALTER TABLE raw REMOVE PARTITIONING";
         server.run(&name, copy).expect("a table");
-        let url = server.url(&name);
-        let mut raw = runtime.block_on(Conn::from_url(&url)).expect("a connection");
+        let opts = Opts::from_url(&server.url(&name)).expect("a URL");
+        // Over TCP, as the store.
+        let opts = OptsBuilder::from_opts(opts).prefer_socket(false);
+        let mut raw = runtime.block_on(Conn::new(opts)).expect("a connection");
         let peer = timed(&server, || {
             let mut seq = 0;
             for records in &records {

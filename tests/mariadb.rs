@@ -122,6 +122,91 @@ async fn a_server_that_is_killed_again_and_again_loses_and_doubles_nothing() {
     );
 }
 
+/// How many hosts send to several writers, and how many requests each.
+const HOSTS: u64 = 12;
+const REQUESTS: u64 = 15;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_writers_share_the_work_and_one_of_them_counts() {
+    let mut server = Server::start(&["--innodb-buffer-pool-size=64M"]);
+    let config = Config { store: server.url("secmon"), writers: 3, ..Config::default() };
+    let service = Arc::new(Service::with(config).await);
+    let mut hosts = tokio::task::JoinSet::new();
+    for host in 0..HOSTS {
+        let service = Arc::clone(&service);
+        hosts.spawn(async move {
+            let mut streams = BTreeSet::new();
+            for request in 0..REQUESTS {
+                let name = format!("host {host} request {request}");
+                let now = secmon_http::clock::now().format("%Y-%m-%dT%H:%M:%S%.6fZ");
+                // One address tries its luck everywhere.
+                let body = format!(
+                    "{now} web-{host} app: {name}\n{now} web-{host} sshd[{}]: Failed password for root from 203.0.113.7 port 1 ssh2\n",
+                    1_000 + host * REQUESTS + request
+                );
+                let key = [("idempotency-key", name.as_str())];
+                loop {
+                    let answer = service.post_to("/api/v1/events", &key, body.clone()).await;
+                    if answer.status() == 201 {
+                        let answer: serde_json::Value = answer.json().await.unwrap();
+                        assert_eq!(answer["accepted"], 2);
+                        streams.insert(answer["stream"].as_str().unwrap().to_owned());
+                        break;
+                    }
+                    assert_eq!(answer.status(), 503);
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+            streams
+        });
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    server.kill();
+    server.up();
+    let mut streams = BTreeSet::new();
+    while let Some(of_host) = hosts.join_next().await {
+        let of_host = of_host.unwrap();
+        assert_eq!(of_host.len(), 1, "a host keeps its stream: {of_host:?}");
+        streams.extend(of_host);
+    }
+    assert_eq!(streams.len(), 3, "of twelve hosts each writer has some");
+    let metrics = service.get("/metrics").await.text().await.unwrap();
+    assert!(metrics.contains("secmon_counts 1"), "{metrics}");
+    // What the others were told is counted within moments.
+    let failures = HOSTS * REQUESTS;
+    let begun = Instant::now();
+    let incidents = loop {
+        let incidents = service.json("/api/v1/incidents?rule=brute_force").await;
+        if incidents["incidents"][0]["count"] == failures {
+            break incidents["incidents"].as_array().unwrap().clone();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "{incidents}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert_eq!(incidents.len(), 1, "{incidents:?}");
+    let store = service.stop().await;
+    sound(&store);
+    let mut found: Vec<String> = messages(&store);
+    found.retain(|message| message.starts_with("host "));
+    found.sort();
+    let mut sent: Vec<String> = (0..HOSTS)
+        .flat_map(|host| (0..REQUESTS).map(move |request| format!("host {host} request {request}")))
+        .collect();
+    sent.sort();
+    assert_eq!(found, sent);
+}
+
+#[test]
+fn a_file_has_one_writer() {
+    let folder = folder();
+    let file = format!("sqlite://{}", folder.path().join("x.db").display());
+    for (writers, words) in [(2, "`mysql://..`"), (0, "1 to 32"), (33, "1 to 32")] {
+        let config = Config { store: file.clone(), writers, ..Config::default() };
+        let refused = secmon_http::App::open(config).unwrap_err().to_string();
+        assert!(refused.contains("`writers`") && refused.contains(words), "{refused}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_server_hangs_everybody_is_told_to_come_again() {
     let server = Server::start(&[]);

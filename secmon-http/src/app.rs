@@ -16,10 +16,11 @@ use crate::clock::now;
 use crate::config::Config;
 use crate::host::host_name;
 use crate::metrics::Metrics;
-use crate::queue::{Opening, Queue};
+use crate::queue::Opening;
 use crate::setup::Setup;
 use crate::verification::Verification;
 use crate::witness::Witness;
+use crate::writers::Writers;
 use crate::{jobs, routes};
 
 /// Why the service cannot start.
@@ -48,7 +49,7 @@ pub(crate) struct Shared {
     pub(crate) rules: Rules,
     /// Held by whoever exchanges the rules.
     pub(crate) reloading: tokio::sync::Mutex<()>,
-    pub(crate) queue: Queue,
+    pub(crate) writers: Writers,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) setup: Setup,
     pub(crate) verification: Verification,
@@ -80,6 +81,7 @@ impl App {
             let is_file = config.store.starts_with("sqlite:");
             config.label = if is_file { "main".into() } else { host_name() };
         }
+        Writers::check(&config).map_err(OpenError::Config)?;
         let ruleset = config.ruleset().map_err(OpenError::Config)?;
         let keys = config.keys.as_deref();
         let store = Store::open_with(&config.store, keys.map(Path::new), true)?;
@@ -94,11 +96,12 @@ impl App {
             ruleset: ruleset.clone(),
             retention: config.retention.retention(),
             anew: false,
+            stands: true,
         };
         let mut writer = opening.open()?;
         let begun = writer.take_begun();
         let setup = Setup::new(writer.stream_row(), begun)?;
-        let queue = Queue::start(writer, opening, Arc::clone(&metrics))?;
+        let writers = Writers::start(writer, opening, &config, &metrics)?;
         let verification = Verification::default();
         let rules = Rules::new(ruleset);
         let reloading = tokio::sync::Mutex::default();
@@ -107,7 +110,7 @@ impl App {
             store,
             rules,
             reloading,
-            queue,
+            writers,
             metrics,
             setup,
             verification,
@@ -168,9 +171,9 @@ impl App {
 
     /// Commits what waits, checkpoints, and ends the writer.
     pub async fn close(&self) {
-        let queue = self.0.queue.clone();
-        // Joins a thread, which may take as long as a commit.
-        let _ = tokio::task::spawn_blocking(move || queue.stop()).await;
+        let writers = self.0.writers.clone();
+        // Joins threads, which may take as long as a commit.
+        let _ = tokio::task::spawn_blocking(move || writers.stop()).await;
     }
 
     /// The rules in use.

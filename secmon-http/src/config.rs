@@ -31,6 +31,8 @@ pub struct Config {
     /// Under which the service opens its writer. Default `main`; in a database, which services of several machines
     /// may share, the host's name. `SECMON_LABEL`.
     pub label: String,
+    /// How many writers there are, each with a stream and a core; default 1, more need a database that is no file.
+    pub writers: usize,
     /// The zone of stamps that name none: an IANA name or an offset. Default `UTC`, and for followed
     /// files of the own host the system's zone. `SECMON_TIMEZONE`.
     pub timezone: Option<Zone>,
@@ -207,6 +209,7 @@ impl Default for Config {
             keys: None,
             cluster: host_name(),
             label: String::new(),
+            writers: 1,
             timezone: None,
             builtin: true,
             rules: BTreeMap::new(),

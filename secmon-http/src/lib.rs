@@ -34,6 +34,7 @@ mod setup;
 mod sigma;
 mod verification;
 mod witness;
+mod writers;
 
 pub use self::app::{App, OpenError};
 pub use self::backup::{Backup, BackupConfig, BackupTarget, back_up, passphrase};
@@ -43,5 +44,4 @@ pub use self::config::{
 };
 pub use self::host::host_name;
 pub use self::metrics::Metrics;
-pub use self::queue::Queue;
 pub use self::sigma::SigmaConfig;

@@ -16,7 +16,7 @@ use crate::clock::now;
 use crate::metrics::Metrics;
 
 /// Bytes of events that may wait, in KiB: whoever comes later is kept waiting at his socket.
-const MOST_KIB: u32 = 64 << 10;
+pub(crate) const MOST_KIB: u32 = 64 << 10;
 /// How long a caller is kept waiting before he is told to come again.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// The bounds of one commit.
@@ -42,7 +42,7 @@ struct Job {
 
 /// The way to the writer.
 #[derive(Clone, Debug)]
-pub struct Queue {
+pub(crate) struct Queue {
     jobs: Arc<Mutex<Option<mpsc::Sender<Task>>>>,
     room: Arc<Semaphore>,
     metrics: Arc<Metrics>,
@@ -59,6 +59,8 @@ pub(crate) struct Opening {
     pub(crate) retention: Retention,
     /// Whether the stream of the label belongs to another writer by now: a new one begins.
     pub(crate) anew: bool,
+    /// Whether the writer may count for all that share the database.
+    pub(crate) stands: bool,
 }
 
 impl Opening {
@@ -71,9 +73,23 @@ impl Opening {
         };
         self.anew = false;
         writer.set_retention(self.retention);
-        writer.share_counting()?;
+        if self.stands {
+            writer.share_counting()?;
+        }
         for warning in writer.take_warnings() {
             tracing::warn!("{warning}");
+        }
+        Ok(writer)
+    }
+
+    /// As [`Opening::open`], where nobody is there to keep K_0 of a stream that begins.
+    pub(crate) fn reopen(&mut self) -> secmon_store::Result<Writer> {
+        let mut writer = self.open()?;
+        if writer.take_begun().is_some() {
+            let stream = writer.stream();
+            tracing::warn!(
+                "K_0 of the new stream {stream} is kept by nobody: MACs cannot be checked; configure `integrity.auditor`"
+            );
         }
         Ok(writer)
     }
@@ -85,8 +101,11 @@ impl Queue {
         writer: Writer,
         opening: Opening,
         metrics: Arc<Metrics>,
+        room: Arc<Semaphore>,
     ) -> std::io::Result<Self> {
-        metrics.set_counts(writer.counts());
+        if opening.stands {
+            metrics.set_counts(writer.counts());
+        }
         let (sender, jobs) = mpsc::channel();
         let loop_metrics = Arc::clone(&metrics);
         let writer = Some(writer);
@@ -98,14 +117,14 @@ impl Queue {
         let thread = std::thread::Builder::new().name("writer".into()).spawn(run)?;
         Ok(Self {
             jobs: Arc::new(Mutex::new(Some(sender))),
-            room: Arc::new(Semaphore::new(MOST_KIB as usize)),
+            room,
             metrics,
             thread: Arc::new(Mutex::new(Some(thread))),
         })
     }
 
     /// Stores a request; answers once it is committed. A long one goes in parts, in order.
-    pub async fn store(&self, request: Request) -> secmon_store::Result<Vec<Receipt>> {
+    pub(crate) async fn store(&self, request: Request) -> secmon_store::Result<Vec<Receipt>> {
         let mut answers = Vec::new();
         for part in request.split() {
             answers.push(self.enqueue(part).await?);
@@ -339,7 +358,7 @@ impl Loop {
         // What failed was logged where it was settled, and is tried again.
         let _ = self.settle(answer);
         self.expire();
-        if let Some(writer) = &mut self.writer {
+        if let Some(writer) = self.writer.as_mut().filter(|_| self.opening.stands) {
             self.metrics.evicted(writer.evicted());
             self.metrics.set_counts(writer.counts());
         }
@@ -376,14 +395,7 @@ impl Loop {
     /// The writer, opened again if it was dropped.
     fn writer(&mut self) -> secmon_store::Result<&mut Writer> {
         if self.writer.is_none() {
-            let mut writer = self.opening.open()?;
-            if writer.take_begun().is_some() {
-                let stream = writer.stream();
-                tracing::warn!(
-                    "K_0 of the new stream {stream} is kept by nobody: MACs cannot be checked; configure `integrity.auditor`"
-                );
-            }
-            self.writer = Some(writer);
+            self.writer = Some(self.opening.reopen()?);
         }
         self.writer.as_mut().ok_or_else(|| busy("the writer is not open"))
     }

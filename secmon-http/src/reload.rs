@@ -27,7 +27,7 @@ impl App {
         for problem in &reloaded.problems {
             tracing::warn!("{problem}");
         }
-        self.0.queue.set_rules(reloaded.ruleset.clone(), self.0.rules.clone()).await?;
+        self.0.writers.set_rules(reloaded.ruleset.clone(), &self.0.rules).await?;
         tracing::info!("{} rules are in use", reloaded.ruleset.rules().count());
         Ok(reloaded)
     }

@@ -100,26 +100,11 @@ pub struct RecordRow {
 const MOST_LOOKED_AT: usize = 200_000;
 pub(crate) const LONGEST: Duration = Duration::from_secs(2);
 
-/// Rows of one statement: the text of one of an array is made once.
+/// Rows of one statement: the text of one of an array is made once. More are slower on a server too.
 const ROWS: usize = 100;
-/// ... where they are short: each statement locks all partitions, and a server takes 16 MiB.
-#[cfg(feature = "mysql")]
-const MANY: usize = 500;
-#[cfg(feature = "mysql")]
-const MOST_BYTES: usize = 4 << 20;
 
 /// Appends records.
 pub(crate) fn insert(db: &mut Db, rows: &[Row]) -> Result<()> {
-    #[cfg(feature = "mysql")]
-    if let Db::Mysql(c) = db
-        && let (arrays @ [_, ..], rest) = rows.as_chunks::<MANY>()
-        && rows.iter().map(|row| row.body.len()).sum::<usize>() <= MOST_BYTES
-    {
-        for array in arrays {
-            diesel::insert_into(records::table).values(array).execute(&mut **c)?;
-        }
-        return insert(db, rest);
-    }
     let (arrays, rest) = rows.as_chunks::<ROWS>();
     for array in arrays {
         on!(db, c => diesel::insert_into(records::table).values(array).execute(c))?;

@@ -72,7 +72,7 @@ async fn follow(app: App, path: PathBuf) {
             tokio::time::sleep(PAUSE).await;
             continue;
         }
-        match app.0.queue.store(request).await {
+        match app.0.writers.store(request).await {
             // Stored before, by a try whose end nobody saw: the position will tell.
             Ok(receipts) if receipts.iter().all(|receipt| receipt.replayed) => {
                 tokio::time::sleep(PAUSE).await;

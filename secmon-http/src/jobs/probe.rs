@@ -26,7 +26,7 @@ pub(super) async fn run(app: App) {
         let Some((event, back)) = read(probes).await else { return };
         probes = back;
         let events = vec![app.ruleset().prepare_event(event)];
-        match app.0.queue.store(Request { events, ..Request::default() }).await {
+        match app.0.writers.store(Request { events, ..Request::default() }).await {
             Ok(_) => app.0.metrics.ingested("probe", 1, 0),
             Err(error) => tracing::warn!(%error, "a probe round was not stored: {error}"),
         }

@@ -32,5 +32,5 @@ async fn erase(
     if kind.is_empty() || value.is_empty() {
         return Err(Error::bad_request("`kind` and `value` must not be empty"));
     }
-    Ok(Json(app.0.queue.act(move |writer| writer.erase(&kind, &value, now())).await?))
+    Ok(Json(app.0.writers.act(move |writer| writer.erase(&kind, &value, now())).await?))
 }

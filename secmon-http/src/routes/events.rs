@@ -79,7 +79,7 @@ async fn take(
         key,
         positions: Vec::new(),
     };
-    let receipts = app.0.queue.store(request).await?;
+    let receipts = app.0.writers.store(request).await?;
     app.0.metrics.ingested("http", accepted, rejected.len());
     let first = receipts.iter().find_map(|receipt| receipt.seqs).map(|(first, _)| first);
     let last = receipts.iter().rev().find_map(|receipt| receipt.seqs).map(|(_, last)| last);

@@ -36,15 +36,15 @@ async fn hold(
 ) -> Result<Json<Value>, Error> {
     let Json(Asked { incident, records, until }) =
         asked.map_err(|error| Error::bad_request(error.body_text()))?;
-    let queue = &app.0.queue;
+    let writers = &app.0.writers;
     let by = who.name;
     let held = match (incident, records) {
         (Some(id), None) => {
-            queue.act(move |writer| writer.hold_incident(&id, until, &by, now())).await?
+            writers.act(move |writer| writer.hold_incident(&id, until, &by, now())).await?
         }
         (None, Some(seqs)) if !seqs.is_empty() && seqs.len() <= MOST => {
             let records = seqs.len();
-            queue.act(move |writer| writer.hold(&seqs, until, &by, now())).await?;
+            writers.act(move |writer| writer.hold(&seqs, until, &by, now())).await?;
             Held { records, elsewhere: Vec::new() }
         }
         _ => {
