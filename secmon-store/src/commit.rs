@@ -49,13 +49,21 @@ pub(crate) struct Pending {
 impl Pending {
     /// Commits everything or nothing.
     pub(crate) fn commit(&self, db: &mut Db, known: &mut Known) -> Result<()> {
-        let Self { ready, stream, now, .. } = self;
-        let Ready { batch, rows, tiles, values, counts, hosts } = ready;
-        let no = stream.stream_no;
         hit("commit.before");
-        let answer = db.transaction(|db| {
+        db.begin()?;
+        self.commit_rest(db, known, false)
+    }
+
+    /// Commits a transaction that has begun, with all that is not in it yet.
+    fn commit_rest(&self, db: &mut Db, known: &mut Known, has_records: bool) -> Result<()> {
+        let Self { ready, stream, now, .. } = self;
+        let Ready { batch, rows, tiles, values, counts, hosts, .. } = ready;
+        let no = stream.stream_no;
+        let answer = db.end(|db| {
             streams::advance(db, stream, self.from)?;
-            records::insert(db, rows)?;
+            if !has_records {
+                records::insert(db, rows)?;
+            }
             hit("commit.records");
             tiles::put(db, tiles)?;
             hit("commit.tiles");
@@ -98,7 +106,25 @@ impl Pending {
     }
 
     /// Commits it; an unknown outcome is settled by what the database says.
-    pub(crate) fn store(&self, location: &Location, db: &mut Db, known: &mut Known) -> Result<()> {
+    pub(crate) fn store(
+        &mut self,
+        location: &Location,
+        db: &mut Db,
+        known: &mut Known,
+        lanes: &mut Vec<Db>,
+    ) -> Result<()> {
+        if let Some(mut lane) = self.ready.lane.take() {
+            match self.commit_rest(&mut lane, known, true) {
+                Ok(()) => {
+                    lanes.push(lane);
+                    return Ok(());
+                }
+                Err(error) if lane.is_silent() => return Err(busy(&error.to_string())),
+                Err(error @ Error::Deposed) => return Err(error),
+                // Once more from the beginning, which also says what became of it.
+                Err(_) => {}
+            }
+        }
         for tries_left in (0..TRIES).rev() {
             let Err(error) = self.commit(db, known) else { return Ok(()) };
             if db.is_silent() {
@@ -135,8 +161,9 @@ impl Writer {
         self.spent = None;
         let location = &self.store.0.location;
         location.revive(&mut self.db)?;
-        while let Some(pending) = self.pending.front() {
-            pending.store(&self.store.0.location, &mut self.db, &mut self.known)?;
+        while let Some(pending) = self.pending.front_mut() {
+            let location = &self.store.0.location;
+            pending.store(location, &mut self.db, &mut self.known, &mut self.lanes)?;
             drop(self.stored());
         }
         Ok(())

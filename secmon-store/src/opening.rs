@@ -206,6 +206,7 @@ impl Writer {
             tiles,
             known: Known::default(),
             pending: VecDeque::new(),
+            lanes: Vec::new(),
             spent: None,
             answers: Vec::new(),
             due: Due::default(),

@@ -197,22 +197,31 @@ impl Writer {
         let (monitor, tiles, vault) = (&mut self.monitor, &mut self.tiles, self.vault.as_ref());
         let (db, known, location) = (&mut self.db, &mut self.known, &self.store.0.location);
         let (no, spent) = (self.stream.stream_no, self.spent.take());
-        let seal = move || {
+        let lane = db.is_shared().then(|| self.lanes.pop());
+        let lanes = &mut self.lanes;
+        let seal = move || -> Result<Ready> {
             drop(spent);
-            Ready::of(monitor.step(step, now, seed), no, tiles, vault)
+            let mut ready = Ready::of(monitor.step(step, now, seed), no, tiles, vault)?;
+            if let Some(lane) = lane {
+                ready.send_ahead(lane, location);
+            }
+            Ok(ready)
         };
         let (sealed, stored) = thread::scope(|scope| {
             let sealing = thread::Builder::new().name("seal".into()).spawn_scoped(scope, seal);
-            let store = |pending: &Pending| pending.store(location, db, known);
-            let stored = self.pending.front().map_or(Ok(()), store);
+            let store = |pending: &mut Pending| pending.store(location, db, known, lanes);
+            let stored = self.pending.front_mut().map_or(Ok(()), store);
             (sealing.map(thread::ScopedJoinHandle::join), stored)
         });
         // Its memory is not what the records say any more: to be opened again.
         let lost =
             |reason: &str| Error::Database { reason: format!("nothing was sealed: {reason}") };
-        let ready = sealed
+        let mut ready = sealed
             .map_err(|error| lost(&error.to_string()))?
             .map_err(|_| lost("it ended unexpectedly"))??;
+        if stored.is_err() {
+            ready.take_back();
+        }
         let stored = stored.map(|()| self.spent = self.stored());
         Ok((ready, stored))
     }

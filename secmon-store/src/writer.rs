@@ -50,6 +50,8 @@ pub struct Writer {
     pub(crate) known: Known,
     /// Sealed batches that are not stored yet, in order: two at most.
     pub(crate) pending: VecDeque<Pending>,
+    /// Further connections to a server, for records that are sent ahead: two, once there were batches to do so.
+    pub(crate) lanes: Vec<Db>,
     /// What is left of a batch that is stored, and goes while the next is sealed.
     pub(crate) spent: Option<Pending>,
     /// Answers to requests that are stored, which nobody has taken yet.

@@ -140,6 +140,18 @@ impl Location {
         })
     }
 
+    /// Opens a connection for transactions that wait for their end: what is forgotten in one, as where the network is cut,
+    /// keeps its rows locked for seconds only.
+    pub(crate) fn lane(&self) -> Result<Db> {
+        let mut db = self.reconnect()?;
+        if db.is_shared() {
+            let limit =
+                "SET @secmon_lane = 1 /*M!100300 , SESSION idle_transaction_timeout = 20 */";
+            on!(&mut db, c => c.batch_execute(limit))?;
+        }
+        Ok(db)
+    }
+
     /// Opens a connection on which a statement may take long, as one that changes a table does.
     #[cfg(feature = "mysql")]
     pub(crate) fn connect_patiently(&self) -> Result<Db> {
@@ -280,13 +292,23 @@ impl Db {
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
-        let run = |db: &mut Self, sql: &str| on!(db, c => c.batch_execute(sql));
+        self.begin()?;
+        self.end(work)
+    }
+
+    /// Begins a transaction.
+    pub(crate) fn begin(&mut self) -> Result<()> {
         let begin = match self {
             Self::Sqlite(_) => "BEGIN IMMEDIATE",
             #[cfg(feature = "mysql")]
             Self::Mysql(_) => "START TRANSACTION",
         };
-        run(self, begin)?;
+        Ok(on!(self, c => c.batch_execute(begin))?)
+    }
+
+    /// Does the rest of what belongs into the transaction, and commits it.
+    pub(crate) fn end<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let run = |db: &mut Self, sql: &str| on!(db, c => c.batch_execute(sql));
         let answer = work(self).and_then(|answer| Ok(run(self, "COMMIT").map(|()| answer)?));
         if answer.is_err() && !self.is_lost() {
             // Fails only where there is nothing left to roll back.
