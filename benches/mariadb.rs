@@ -25,6 +25,9 @@ use mariadb::Server;
 const COLUMNS: usize = 13;
 const ROWS: usize = 100;
 
+/// What a turn took, by the clock and of processor.
+type Turn = [(f64, f64); 3];
+
 fn main() {
     let (batches, size) = if support::is_test() { (5, 1_000) } else { (60, 1_000) };
     if std::process::Command::new("mariadbd").arg("--version").output().is_err() {
@@ -89,10 +92,9 @@ fn main() {
         turns.push([peer, own, sealed]);
     }
     let each = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(batches * size);
-    let turns: Vec<[(f64, f64); 3]> =
+    let turns: Vec<Turn> =
         turns.iter().map(|turn| turn.map(|(wall, cpu)| (each(wall), each(cpu)))).collect();
-    let median =
-        |of: &dyn Fn(&[(f64, f64); 3]) -> f64| support::median(turns.iter().map(of).collect());
+    let median = |of: &dyn Fn(&Turn) -> f64| support::median(turns.iter().map(of).collect());
     let of = |at: usize| (median(&|turn| turn[at].0), median(&|turn| turn[at].1));
     let (peer, own, sealed) = (of(0), of(1), of(2));
     println!("µs a row by the clock, and of processor (service and server), medians");

@@ -111,6 +111,9 @@ fn timed(work: impl FnOnce()) -> (Duration, Duration) {
     (start.elapsed(), support::cpu().saturating_sub(cpu))
 }
 
+/// What a turn took, by the clock and of processor.
+type Turn = [(f64, f64); 6];
+
 fn main() {
     let (batches, size) = if support::is_test() { (2, 20) } else { (60, 1_000) };
     let ruleset = Ruleset::builtin();
@@ -180,10 +183,9 @@ fn main() {
         turns.push([peer, own, plain, sealed, plainly, private]);
     }
     let each = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(batches * size);
-    let turns: Vec<[(f64, f64); 6]> =
+    let turns: Vec<Turn> =
         turns.iter().map(|turn| turn.map(|(wall, cpu)| (each(wall), each(cpu)))).collect();
-    let median =
-        |of: &dyn Fn(&[(f64, f64); 6]) -> f64| support::median(turns.iter().map(of).collect());
+    let median = |of: &dyn Fn(&Turn) -> f64| support::median(turns.iter().map(of).collect());
     let of = |at: usize| (median(&|turn| turn[at].0), median(&|turn| turn[at].1));
     let (peer, private) = (of(0), of(5));
     let mut sealer = Sealer::create(support::ORIGIN, &support::keys()).expect("a sealer");

@@ -16,7 +16,7 @@ use crate::clock::now;
 use crate::config::Config;
 use crate::host::host_name;
 use crate::metrics::Metrics;
-use crate::queue::Opening;
+use crate::opening::Opening;
 use crate::setup::Setup;
 use crate::verification::Verification;
 use crate::witness::Witness;

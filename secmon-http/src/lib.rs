@@ -27,6 +27,7 @@ mod host;
 pub mod input;
 mod jobs;
 mod metrics;
+mod opening;
 mod queue;
 mod reload;
 mod routes;

@@ -10,7 +10,8 @@ use tokio::sync::Semaphore;
 use crate::app::{OpenError, Rules};
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::queue::{MOST_KIB, Opening, Queue};
+use crate::opening::Opening;
+use crate::queue::{MOST_KIB, Queue};
 
 /// More would only wait for each other.
 const MOST: usize = 32;

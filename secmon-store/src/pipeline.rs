@@ -198,6 +198,8 @@ impl Writer {
         let (db, known, location) = (&mut self.db, &mut self.known, &self.store.0.location);
         let (no, spent) = (self.stream.stream_no, self.spent.take());
         let lane = db.is_shared().then(|| self.lanes.pop());
+        // It goes on whichever side has less to do.
+        let (spent, own_spent) = if lane.is_none() { (spent, None) } else { (None, spent) };
         let lanes = &mut self.lanes;
         let seal = move || -> Result<Ready> {
             drop(spent);
@@ -209,6 +211,7 @@ impl Writer {
         };
         let (sealed, stored) = thread::scope(|scope| {
             let sealing = thread::Builder::new().name("seal".into()).spawn_scoped(scope, seal);
+            drop(own_spent);
             let store = |pending: &mut Pending| pending.store(location, db, known, lanes);
             let stored = self.pending.front_mut().map_or(Ok(()), store);
             (sealing.map(thread::ScopedJoinHandle::join), stored)
