@@ -106,7 +106,13 @@ pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
 
 /// Processor time of this process so far.
 pub(crate) fn cpu() -> Duration {
-    let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else { return Duration::ZERO };
+    cpu_of("self")
+}
+
+/// Processor time of a process so far.
+pub(crate) fn cpu_of(pid: &str) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    let Ok(stat) = stat else { return Duration::ZERO };
     let behind_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
     let ticks =
         behind_name.split(' ').skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok());
