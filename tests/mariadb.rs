@@ -15,7 +15,8 @@ use mariadb::Server;
 use secmon_core::Ruleset;
 use secmon_core::seal::Retention;
 use secmon_http::Config;
-use secmon_store::{Error, RecordQuery, Store, VerifyOptions};
+use secmon_store::{Error, RecordQuery, Scope, Store, VerifyOptions};
+use serde_json::json;
 use support::Service;
 use support::stores::{folder, keys, noon};
 
@@ -184,7 +185,29 @@ async fn several_writers_share_the_work_and_one_of_them_counts() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
     assert_eq!(incidents.len(), 1, "{incidents:?}");
+    // Whatever stream it lies in, evidence is held; records by their stream.
+    let admin = service.app.store().create_token("a", Scope::Admin, secmon_http::clock::now());
+    let admin = admin.unwrap().expose().to_owned();
+    let hold = async |asked: serde_json::Value| {
+        let request = service.request(reqwest::Method::POST, "/api/v1/holds").bearer_auth(&admin);
+        let answer = request.json(&asked).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<serde_json::Value>().await.unwrap())
+    };
+    let evidence = incidents[0]["evidence"].as_array().unwrap();
+    let (status, held) = hold(json!({"incident": incidents[0]["id"]})).await;
+    assert_eq!((status, &held), (200, &json!({"held": evidence.len(), "elsewhere": []})));
+    let place = evidence.last().unwrap();
+    let asked =
+        json!({"records": [place["seq"]], "stream": place["stream"], "until": "2041-01-01"});
+    assert_eq!(hold(asked).await.0, 200);
+    let (status, refused) = hold(json!({"records": [1], "stream": "nobody's"})).await;
+    assert_eq!(status, 400, "{refused}");
     let store = service.stop().await;
+    for place in evidence {
+        let seq = place["seq"].as_u64().unwrap();
+        let record = store.record(place["stream"].as_str().unwrap(), seq).unwrap();
+        assert_eq!(record.expires.to_string(), "9999-12-31");
+    }
     sound(&store);
     let mut found: Vec<String> = messages(&store);
     found.retain(|message| message.starts_with("host "));
@@ -205,6 +228,11 @@ fn a_file_has_one_writer() {
         let refused = secmon_http::App::open(config).unwrap_err().to_string();
         assert!(refused.contains("`writers`") && refused.contains(words), "{refused}");
     }
+    let private = Config::parse("[privacy]\nerasable = ['user.name']", |_| None).unwrap();
+    let store = "mysql://root@127.0.0.1:1/secmon".into();
+    let config = Config { store, writers: 2, ..private };
+    let refused = secmon_http::App::open(config).unwrap_err().to_string();
+    assert!(refused.contains("the privacy mode"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -512,6 +512,54 @@ fn a_cursor_of_another_list_is_refused() {
 }
 
 #[test]
+fn many_incidents_of_a_batch_are_brought_up_to_date_and_closed_ones_stay() {
+    let folder = folder();
+    let store = open(&folder);
+    let rules = Ruleset::builtin();
+    let mut writer = writer(&store, 0);
+    let addresses: Vec<String> = (1..=37).map(|number| format!("203.0.113.{number}")).collect();
+    let mut second = 0;
+    let mut attack = |writer: &mut Writer, times: i64| {
+        let lines: Vec<String> = (0..times)
+            .flat_map(|time| addresses.iter().map(move |address| failure(second + time, address)))
+            .collect();
+        second += times;
+        writer.write(rules.prepare_lines(&lines, noon(second)), noon(second)).unwrap();
+    };
+    attack(&mut writer, 5);
+    attack(&mut writer, 4);
+    let sql = stores::Sql::of(&folder);
+    let closed =
+        "UPDATE incidents SET state = 'closed', open_key = NULL WHERE grp LIKE '%\"203.0.113.9\"%'";
+    sql.change(closed);
+    attack(&mut writer, 15);
+    writer.close(noon(60)).unwrap();
+    let incidents =
+        store.incidents(&IncidentQuery { limit: 100, ..Default::default() }).unwrap().rows;
+    assert_eq!(incidents.len(), 37);
+    for address in &addresses {
+        let failures = RecordQuery::default().field("source.ip", address);
+        let failures = all(&store, failures.field("event.outcome", "failure"));
+        let mut seqs: Vec<u64> = failures.iter().map(|row| row.seq).collect();
+        seqs.sort_unstable();
+        assert_eq!(seqs.len(), 24);
+        let is_closed = address == "203.0.113.9";
+        let (count, state, evidence) = if is_closed {
+            (9, "closed", seqs[..9].to_vec())
+        } else {
+            (24, "open", [&seqs[..10], &seqs[14..]].concat())
+        };
+        let group = format!("{{\"source.ip\":\"{address}\"}}");
+        let incident = incidents.iter().find(|incident| incident.group == group).unwrap();
+        let shown: Vec<u64> = incident.evidence.iter().map(|(_, seq)| *seq).collect();
+        assert_eq!((incident.count, incident.state.as_str()), (count, state), "{address}");
+        assert_eq!(shown, evidence, "{address}");
+        assert_eq!(incident.level, Level::High);
+        assert_eq!(incident.reason, None);
+    }
+}
+
+#[test]
 fn hosts_incidents_detections_and_checkpoints_have_complete_pages_too() {
     let folder = folder();
     let store = open(&folder);

@@ -149,10 +149,14 @@ impl Queue {
     }
 
     /// Lets the writer commit what waits, checkpoint and end.
-    pub(crate) fn stop(&self) {
+    pub(crate) fn close(&self) {
         if let Ok(mut jobs) = self.jobs.lock() {
             jobs.take();
         }
+    }
+
+    /// Waits until the writer has ended.
+    pub(crate) fn join(&self) {
         let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the writer ended unexpectedly");
@@ -222,6 +226,8 @@ impl Loop {
             }
         }
         self.finish();
+        // What others have handed over until now is counted.
+        self.maintain();
         if let Some(writer) = self.writer.take()
             && let Err(error) = writer.close(now())
         {

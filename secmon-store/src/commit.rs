@@ -158,6 +158,7 @@ impl Pending {
 impl Writer {
     /// Stores what is pending, in order.
     pub(crate) fn flush(&mut self) -> Result<()> {
+        self.check()?;
         self.spent = None;
         let location = &self.store.0.location;
         location.revive(&mut self.db)?;
@@ -167,6 +168,14 @@ impl Writer {
             drop(self.stored());
         }
         Ok(())
+    }
+
+    /// Refuses to go on behind what was sealed and is lost.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.broken {
+            Some(reason) => Err(Error::Database { reason: reason.into() }),
+            None => Ok(()),
+        }
     }
 
     /// The first of what is pending is stored: it is answered, and the key file says so. Gives back what is left of it.

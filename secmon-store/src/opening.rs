@@ -207,6 +207,8 @@ impl Writer {
             known: Known::default(),
             pending: VecDeque::new(),
             lanes: Vec::new(),
+            no_lane_at: None,
+            broken: None,
             spent: None,
             answers: Vec::new(),
             due: Due::default(),

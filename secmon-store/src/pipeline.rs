@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use secmon_core::{Batch, Step, When};
@@ -12,8 +13,13 @@ use crate::keys::random;
 use crate::ready::Ready;
 use crate::receipts::RequestKey;
 use crate::streams::StreamRow;
-use crate::writer::{Beside, CHECKPOINT_AFTER, CHECKPOINT_PAUSE, CHECKPOINT_RECORDS, MINUTE, busy};
+use crate::writer::{
+    Beside, CHECKPOINT_AFTER, CHECKPOINT_PAUSE, CHECKPOINT_RECORDS, MINUTE, SEALED_AND_LOST, busy,
+};
 use crate::{Error, Receipt, Request, Result, Writer, receipts, signed, unsigned};
+
+/// How long no connection is asked for to send records ahead, behind one that was not to be had.
+const NO_LANE_FOR: Duration = Duration::from_secs(10);
 
 /// A request in a batch: its events, and its key.
 type Place = (std::ops::Range<usize>, Option<RequestKey>);
@@ -31,11 +37,16 @@ impl Writer {
 
     /// As [`Writer::write`], with a key or file positions.
     pub fn write_request(&mut self, request: Request, now: DateTime<Utc>) -> Result<Receipt> {
-        let batches = request.split().into_iter().map(|part| vec![part]);
-        let answers = self.store_all(batches, now)?;
         let mut whole = Receipt { stream: self.stream.id(), replayed: true, ..Receipt::default() };
-        for part in answers {
-            whole.join(part?);
+        // Under a key none is begun behind one that is refused.
+        let together = if request.key.is_some() { 1 } else { usize::MAX };
+        let mut parts = request.split();
+        while !parts.is_empty() {
+            let rest = parts.split_off(together.min(parts.len()));
+            let batches = std::mem::replace(&mut parts, rest).into_iter().map(|part| vec![part]);
+            for part in self.store_all(batches, now)? {
+                whole.join(part?);
+            }
         }
         Ok(whole)
     }
@@ -122,7 +133,9 @@ impl Writer {
     }
 
     fn begin_batch(&mut self, requests: Vec<Request>, now: DateTime<Utc>) -> Result<()> {
-        if self.pending.len() > 1 {
+        self.check()?;
+        // The key file is written before a key rotates, and must not be ahead of what is stored.
+        if self.pending.len() > 1 || self.rotates(When::Always, now) {
             self.flush()?;
         }
         self.store.0.location.revive(&mut self.db)?;
@@ -161,8 +174,6 @@ impl Writer {
         step.announce.extend(self.rules_announcement(now));
         step.checkpoint = self.checkpoint_due(&step, now);
         if self.rotates(step.checkpoint, now) {
-            // The key file says what is stored, and must not be ahead of it.
-            self.flush()?;
             step.rotate = self.rotation(now);
         }
         step.tick = now - self.tick_at >= MINUTE;
@@ -197,7 +208,9 @@ impl Writer {
         let (monitor, tiles, vault) = (&mut self.monitor, &mut self.tiles, self.vault.as_ref());
         let (db, known, location) = (&mut self.db, &mut self.known, &self.store.0.location);
         let (no, spent) = (self.stream.stream_no, self.spent.take());
-        let lane = db.is_shared().then(|| self.lanes.pop());
+        let has_lanes =
+            db.is_shared() && self.no_lane_at.is_none_or(|at| at.elapsed() >= NO_LANE_FOR);
+        let lane = has_lanes.then(|| self.lanes.pop());
         // It goes on whichever side has less to do.
         let (spent, own_spent) = if lane.is_none() { (spent, None) } else { (None, spent) };
         let lanes = &mut self.lanes;
@@ -216,16 +229,21 @@ impl Writer {
             let stored = self.pending.front_mut().map_or(Ok(()), store);
             (sealing.map(thread::ScopedJoinHandle::join), stored)
         });
-        // Its memory is not what the records say any more: to be opened again.
+        let stored = stored.map(|()| self.spent = self.stored());
+        // Until it is known that nothing is lost.
+        self.broken = Some(SEALED_AND_LOST);
         let lost =
             |reason: &str| Error::Database { reason: format!("nothing was sealed: {reason}") };
         let mut ready = sealed
             .map_err(|error| lost(&error.to_string()))?
             .map_err(|_| lost("it ended unexpectedly"))??;
+        self.broken = None;
+        if has_lanes {
+            self.no_lane_at = ready.lane.is_none().then(Instant::now);
+        }
         if stored.is_err() {
             ready.take_back();
         }
-        let stored = stored.map(|()| self.spent = self.stored());
         Ok((ready, stored))
     }
 

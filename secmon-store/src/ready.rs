@@ -49,8 +49,7 @@ impl Ready {
     /// fails is done again from the beginning when it is its turn.
     pub(crate) fn send_ahead(&mut self, lane: Option<Db>, location: &Location) {
         let send = || -> Result<Db> {
-            let mut lane = lane.map_or_else(|| location.lane(), Ok)?;
-            location.revive(&mut lane)?;
+            let mut lane = location.lane(lane)?;
             lane.begin()?;
             let sent = records::insert(&mut lane, &self.rows);
             if sent.is_err() {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use std::time::Instant;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use secmon_core::seal::{Retention, StreamKeys};
 use secmon_core::{Announcement, Monitor, Ruleset, Step, When};
@@ -34,6 +36,8 @@ const ROTATE_AFTER: TimeDelta = TimeDelta::hours(24);
 /// How often silence is attested, rules are told the time, and their memory is saved.
 pub(crate) const MINUTE: TimeDelta = TimeDelta::seconds(60);
 
+pub(crate) const SEALED_AND_LOST: &str = "a batch was sealed and is lost: open the writer again";
+
 /// The only way into a store. One transaction commits a whole batch or nothing; what is acknowledged is
 /// durable, sealed and counted.
 ///
@@ -52,6 +56,10 @@ pub struct Writer {
     pub(crate) pending: VecDeque<Pending>,
     /// Further connections to a server, for records that are sent ahead: two, once there were batches to do so.
     pub(crate) lanes: Vec<Db>,
+    /// When none was to be had.
+    pub(crate) no_lane_at: Option<Instant>,
+    /// Why it must be opened again: its memory is not what the records say.
+    pub(crate) broken: Option<&'static str>,
     /// What is left of a batch that is stored, and goes while the next is sealed.
     pub(crate) spent: Option<Pending>,
     /// Answers to requests that are stored, which nobody has taken yet.
@@ -230,7 +238,12 @@ impl Writer {
     pub(crate) fn seal(&mut self, step: Step, now: DateTime<Utc>) -> Result<Ready> {
         self.note_tick(&step, now);
         let batch = self.monitor.step(step, now, random()?);
-        Ready::of(batch, self.stream.stream_no, &mut self.tiles, self.vault.as_ref())
+        let (no, vault) = (self.stream.stream_no, self.vault.as_ref());
+        let ready = Ready::of(batch, no, &mut self.tiles, vault);
+        if ready.is_err() {
+            self.broken = Some(SEALED_AND_LOST);
+        }
+        ready
     }
 
     /// With a checkpoint rules are told the time too.

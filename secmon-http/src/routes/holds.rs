@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
 use chrono::NaiveDate;
-use secmon_store::Held;
+use secmon_store::{Held, Writer};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -26,6 +26,8 @@ pub(crate) fn routes() -> Router<App> {
 struct Asked {
     incident: Option<String>,
     records: Option<Vec<u64>>,
+    /// In which the records lie; that of the first writer, if it is not said.
+    stream: Option<String>,
     until: Option<NaiveDate>,
 }
 
@@ -34,17 +36,19 @@ async fn hold(
     State(app): State<App>,
     asked: Result<Json<Asked>, axum::extract::rejection::JsonRejection>,
 ) -> Result<Json<Value>, Error> {
-    let Json(Asked { incident, records, until }) =
+    let Json(Asked { incident, records, stream, until }) =
         asked.map_err(|error| Error::bad_request(error.body_text()))?;
     let writers = &app.0.writers;
     let by = who.name;
     let held = match (incident, records) {
-        (Some(id), None) => {
-            writers.act(move |writer| writer.hold_incident(&id, until, &by, now())).await?
-        }
+        (Some(id), None) if stream.is_none() => writers.hold_incident(id, until, by).await?,
         (None, Some(seqs)) if !seqs.is_empty() && seqs.len() <= MOST => {
             let records = seqs.len();
-            writers.act(move |writer| writer.hold(&seqs, until, &by, now())).await?;
+            let hold = move |writer: &mut Writer| writer.hold(&seqs, until, &by, now());
+            match stream {
+                Some(stream) => writers.act_of(&stream, hold).await?,
+                None => writers.act(hold).await?,
+            }
             Held { records, elsewhere: Vec::new() }
         }
         _ => {

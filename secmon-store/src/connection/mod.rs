@@ -142,7 +142,13 @@ impl Location {
 
     /// Opens a connection for transactions that wait for their end: what is forgotten in one, as where the network is cut,
     /// keeps its rows locked for seconds only.
-    pub(crate) fn lane(&self) -> Result<Db> {
+    pub(crate) fn lane(&self, old: Option<Db>) -> Result<Db> {
+        if let Some(mut db) = old
+            && !db.is_lost()
+            && db.ping().is_ok()
+        {
+            return Ok(db);
+        }
         let mut db = self.reconnect()?;
         if db.is_shared() {
             let limit =

@@ -7,7 +7,7 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, Binary, HasSqlType, Integer, Nullable, Text};
 use diesel::{QueryResult, RunQueryDsl};
 
-/// A text with `?` where its values go. It is kept: there must be few.
+/// A text with `?` where its values go, and nowhere else. It is kept: there must be few.
 #[derive(Debug)]
 pub(crate) struct Statement<'a> {
     sql: String,
