@@ -86,16 +86,16 @@ impl Writer {
     /// As of [`Writer::commit`], for all requests that were not answered yet.
     ///
     /// ```
-    /// # use secmon_core::{Event, Ruleset};
+    /// # use secmon_core::Ruleset;
     /// # use secmon_store::{Request, Store};
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let folder = tempfile::tempdir()?;
     /// # let store = Store::open(&format!("sqlite://{}/secmon.db", folder.path().display()))?;
     /// # let (ruleset, now) = (Ruleset::builtin(), chrono::DateTime::UNIX_EPOCH);
-    /// # let event = |text: &str| ruleset.prepare_event(Event::message(now, text));
     /// let mut writer = store.writer("web-1", ruleset.clone(), now)?;
     /// for text in ["one", "two"] {
-    ///     writer.begin(vec![Request { events: vec![event(text)], ..Request::default() }], now)?;
+    ///     let events = ruleset.prepare_lines([text], now);
+    ///     writer.begin(vec![Request { events, ..Request::default() }], now)?;
     /// }
     /// assert_eq!(writer.answers().len(), 1, "the second is sealed, and not stored");
     /// writer.finish()?;
