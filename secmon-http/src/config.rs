@@ -33,11 +33,10 @@ pub struct Config {
     pub label: String,
     /// How many writers there are, each with a stream and a core; default 1, more need a database that is no file.
     pub writers: usize,
-    /// The zone of stamps that name none: an IANA name or an offset. Default `UTC`, and for followed
-    /// files of the own host the system's zone. `SECMON_TIMEZONE`.
+    /// The zone of stamps that name none: an IANA name or an offset. Default `UTC`, and for followed files of the own
+    /// host the system's zone. `SECMON_TIMEZONE`.
     pub timezone: Option<Zone>,
-    /// Whether the rules that come with secmon are in use: the built-in kinds, and those written in Sigma.
-    /// Default true.
+    /// Whether the rules that come with secmon, built in or written in Sigma, are in use. Default true.
     pub builtin: bool,
     /// Rules by id: `kind` (the id, if absent), `enabled`, and the settings of the kind.
     pub rules: BTreeMap<String, RuleConfig>,
@@ -138,8 +137,7 @@ pub struct RetentionConfig {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PrivacyConfig {
-    /// The fields that are personal, `user.name` or `source.ip` for instance; off if empty. Messages and
-    /// lines are personal then too.
+    /// The fields that are personal, as `user.name`; off if empty. Messages and lines are personal then too.
     pub erasable: Vec<String>,
 }
 

@@ -82,6 +82,11 @@ impl Writers {
         self.of(&request).store(request).await
     }
 
+    /// All of them, the first first.
+    fn all(&self) -> impl Iterator<Item = &Queue> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
     fn of(&self, request: &Request) -> &Queue {
         let first = request.events.first().map(|prepared| &prepared.event);
         let host = first.and_then(|event| event.get(fields::HOST_NAME));
@@ -109,7 +114,7 @@ impl Writers {
         stream: &str,
         act: impl FnOnce(&mut Writer) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        for queue in std::iter::once(&self.first).chain(&self.others) {
+        for queue in self.all() {
             if queue.act(|writer| Ok(writer.stream())).await? == stream {
                 return queue.act(act).await;
             }
@@ -127,7 +132,7 @@ impl Writers {
     ) -> Result<Held> {
         let mut all = Held { records: 0, elsewhere: Vec::new() };
         let (mut own, mut refused) = (Vec::new(), Vec::new());
-        for queue in std::iter::once(&self.first).chain(&self.others) {
+        for queue in self.all() {
             let (id, by) = (id.clone(), by.clone());
             own.push(queue.act(|writer| Ok(writer.stream())).await?);
             let held = queue.act(move |writer| writer.hold_incident(&id, until, &by, now())).await;
@@ -155,7 +160,7 @@ impl Writers {
     /// Lets all writers use other rules from their next batches on, and everybody else from then on.
     pub(crate) async fn set_rules(&self, ruleset: Ruleset, shared: &Rules) -> Result<()> {
         // Who counts has them first: the others hand over what it would not know.
-        for queue in std::iter::once(&self.first).chain(&self.others) {
+        for queue in self.all() {
             queue.set_rules(ruleset.clone(), shared.clone()).await?;
         }
         Ok(())

@@ -160,8 +160,7 @@ impl Writer {
     pub(crate) fn flush(&mut self) -> Result<()> {
         self.check()?;
         self.spent = None;
-        let location = &self.store.0.location;
-        location.revive(&mut self.db)?;
+        self.store.0.location.revive(&mut self.db)?;
         while let Some(pending) = self.pending.front_mut() {
             let location = &self.store.0.location;
             pending.store(location, &mut self.db, &mut self.known, &mut self.lanes)?;

@@ -145,7 +145,7 @@ impl Location {
     pub(crate) fn lane(&self, old: Option<Db>) -> Result<Db> {
         if let Some(mut db) = old
             && !db.is_lost()
-            && db.ping().is_ok()
+            && (!db.is_old() || db.ping().is_ok())
         {
             return Ok(db);
         }
@@ -175,13 +175,8 @@ impl Location {
 
     /// Opens a connection anew that was lost, perhaps while nothing was asked of it.
     pub(crate) fn revive(&self, db: &mut Db) -> Result<()> {
-        let is_old = match db {
-            Db::Sqlite(_) => false,
-            #[cfg(feature = "mysql")]
-            Db::Mysql(connection) => connection.idle() > mysql::TRUSTED,
-        };
         let mut is_gone = db.is_lost();
-        if is_old && !is_gone {
+        if !is_gone && db.is_old() {
             match db.ping() {
                 // Another connection would wait as long.
                 Err(error) if db.is_silent() => return Err(error),
@@ -335,6 +330,15 @@ impl Db {
             Self::Sqlite(_) => false,
             #[cfg(feature = "mysql")]
             Self::Mysql(connection) => connection.health() != timed::Health::Sound,
+        }
+    }
+
+    /// Whether nothing was asked of the connection for so long that it may be gone.
+    fn is_old(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            #[cfg(feature = "mysql")]
+            Self::Mysql(connection) => connection.idle() > mysql::TRUSTED,
         }
     }
 
