@@ -1,17 +1,21 @@
 //! Stores of an older schema: copied before it changes, refused when there is no room, and as they were when the change
-//! fails. And disks that are full.
+//! fails.
 
+#[path = "support/disk.rs"]
+mod disk;
+#[path = "support/mariadb.rs"]
+mod mariadb;
 #[path = "support/stores.rs"]
 mod stores;
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use disk::Disk;
+use mariadb::Server;
 use secmon_core::Ruleset;
-use secmon_store::{Error, Store, VerifyOptions};
+use secmon_store::{Error, Restore, Store, VerifyOptions};
 use stores::{failure, folder, noon};
-use tempfile::TempDir;
 
 /// A store as the version before the last change of the schema has left it.
 fn old_store(folder: &Path) -> PathBuf {
@@ -81,42 +85,6 @@ fn a_change_that_fails_midway_leaves_the_store_as_it_was() {
     assert!(open(&path).unwrap().verify(&VerifyOptions::default()).unwrap()[0].is_ok());
 }
 
-/// A small disk, taken away with the test.
-struct Disk(TempDir);
-
-impl Disk {
-    fn of(size: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let options = format!("size={size}");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder.path());
-        assert!(mount.status().unwrap().success(), "only root may make a small disk");
-        Self(folder)
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// Fills it but for so many bytes; gives what takes the room.
-    fn fill_but(&self, free: u64) -> PathBuf {
-        let path = self.path().join("filler");
-        let facts =
-            Command::new("df").args(["--output=avail", "-B1"]).arg(self.path()).output().unwrap();
-        let facts = String::from_utf8(facts.stdout).unwrap();
-        let available: u64 = facts.lines().nth(1).unwrap().trim().parse().unwrap();
-        let size = usize::try_from(available.saturating_sub(free)).unwrap();
-        fs::write(&path, vec![1; size]).unwrap();
-        path
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
-    }
-}
-
 #[test]
 fn a_schema_is_not_changed_where_there_is_no_room_for_a_copy() {
     let disk = Disk::of("8m");
@@ -131,41 +99,60 @@ fn a_schema_is_not_changed_where_there_is_no_room_for_a_copy() {
 }
 
 #[test]
-fn a_disk_that_is_full_is_told_and_the_writer_goes_on_when_there_is_room() {
-    let disk = Disk::of("24m");
-    let store = open(&disk.path().join("secmon.db")).unwrap();
-    let rules = Ruleset::builtin();
-    let mut writer = store.writer("web-1", rules.clone(), noon(0)).unwrap();
-    let filler = disk.fill_but(3 << 20);
-    let (mut acknowledged, mut refused) = (0, 0);
-    let mut batch = 0;
-    while refused < 3 {
-        let lines = (0..200).map(|line| format!("line {line} of batch {batch}"));
-        match writer.write(rules.prepare_lines(lines, noon(batch)), noon(batch)) {
-            Ok(_) => acknowledged += 200,
-            Err(Error::Busy { reason }) => {
-                refused += 1;
-                assert!(reason.contains("full") || reason.contains("I/O"), "{reason}");
-            }
-            Err(error) => panic!("{error}"),
+fn a_database_is_backed_up_before_its_schema_changes() {
+    let server = Server::start(&["--innodb-buffer-pool-size=64M"]);
+    let url = server.url("secmon");
+    let folder = folder();
+    let keys = folder.path().join("keys");
+    let open = || Store::open_with(&url, Some(&keys), false);
+    let store = Store::open_with(&url, Some(&keys), true).unwrap();
+    let mut writer = store.writer("web-1", Ruleset::builtin(), noon(0)).unwrap();
+    let lines = (0..3).map(|second| failure(second, "203.0.113.7"));
+    writer.write(Ruleset::builtin().prepare_lines(lines, noon(5)), noon(5)).unwrap();
+    writer.close(noon(60)).unwrap();
+    let proof = |store: &Store| {
+        let stream = &store.streams().unwrap()[0];
+        store.proof(&stream.id(), 2).unwrap().to_string()
+    };
+    let proven = proof(&store);
+    let backups = || {
+        let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(backups(), ["keys"], "a new database needs none");
+    let back = concat!(
+        include_str!("../secmon-store/migrations/mysql/0011_search/down.sql"),
+        include_str!("../secmon-store/migrations/mysql/0010_cluster/down.sql"),
+        "DELETE FROM __diesel_schema_migrations WHERE version >= '0010'",
+    );
+    server.run("secmon", back).unwrap();
+
+    // Two services come at once.
+    std::thread::scope(|scope| {
+        let both = [scope.spawn(open), scope.spawn(open)];
+        for opened in both {
+            assert!(opened.join().unwrap().is_ok());
         }
-        batch += 1;
-        assert!(batch < 10_000, "the disk is never full");
+    });
+    assert_eq!(proof(&open().unwrap()), proven);
+    assert_eq!(backups(), ["keys", "secmon.schema-0009.backup"]);
+    let backup = folder.path().join("secmon.schema-0009.backup");
+    let bytes = fs::metadata(&backup).unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&bytes.permissions()) & 0o777, 0o600);
+
+    // It is restored on either database, and brought up to date there.
+    for to in [format!("sqlite://{}/again.db", folder.path().display()), server.url("again")] {
+        let restore = Restore::new(&to).keys(Some(&folder.path().join("no-keys")));
+        let restored = restore.run(File::open(&backup).unwrap(), noon(100), |_| {}).unwrap();
+        assert_eq!(restored.header.schema.as_deref(), Some("0009"));
+        assert_eq!(proof(&Store::open(&to).unwrap()), proven);
     }
-    // A backup beside it does not fit either, and leaves nothing.
-    let backup = disk.path().join("x.backup");
-    let target = secmon_http::BackupTarget::File(backup.clone());
-    assert!(secmon_http::back_up(&store, &target, None, true, noon(batch), |_| {}).is_err());
-    let left: Vec<_> =
-        fs::read_dir(disk.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(left.iter().all(|name| !name.to_str().unwrap().contains("backup")), "{left:?}");
-    fs::remove_file(filler).unwrap();
-    let now = noon(batch);
-    writer.write(rules.prepare_lines(["there is room"], now), now).unwrap();
-    writer.close(noon(batch + 1)).unwrap();
-    let events: u64 = store.hours(None).unwrap().iter().map(|hour| hour.count).sum();
-    // The batch that waited was stored too, once.
-    assert_eq!(events, acknowledged + 200 + 1);
-    assert!(store.verify(&VerifyOptions::default()).unwrap()[0].is_ok());
-    assert!(secmon_http::back_up(&store, &target, None, true, noon(batch), |_| {}).is_ok());
+    // Not where a newer schema was made already.
+    let made = server.url("made");
+    drop(Store::open_with(&made, Some(&keys), true).unwrap());
+    let refused = Restore::new(&made).run(File::open(&backup).unwrap(), noon(100), |_| {});
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("newer than that of the backup"), "{refused}");
 }

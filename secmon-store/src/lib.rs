@@ -134,8 +134,8 @@ impl Store {
     /// store is made.
     pub fn open_with(url: &str, keys: Option<&Path>, create: bool) -> Result<Self> {
         let location = Location::parse(url)?;
-        let db = location.open(create)?;
         let keys = keys.map_or_else(|| location.keys(), Path::to_path_buf);
+        let db = location.open(create, &|schema| backup::keep(&location, &keys, schema))?;
         let idle = Mutex::new(vec![db]);
         Ok(Self(Arc::new(Shared {
             location,

@@ -12,7 +12,9 @@ use tempfile::TempDir;
 
 /// A server.
 pub struct Server {
-    folder: TempDir,
+    folder: PathBuf,
+    /// The folder, if it goes with the server.
+    own: Option<TempDir>,
     /// Where it listens.
     pub port: u16,
     options: Vec<String>,
@@ -22,18 +24,27 @@ pub struct Server {
 impl Server {
     /// Starts one with further options.
     pub fn start(options: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let own = tempfile::tempdir().unwrap();
+        let mut server = Self::start_in(own.path(), options);
+        server.own = Some(own);
+        server
+    }
+
+    /// Starts one in an empty folder.
+    pub fn start_in(folder: &Path, options: &[&str]) -> Self {
         let done = Command::new("mariadb-install-db")
             .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
-            .arg(format!("--datadir={}", folder.path().join("data").display()))
+            .arg(format!("--datadir={}", folder.join("data").display()))
             .arg(format!("--user={}", user()))
+            .args(options)
             // Several that are made at once take the same names for what passes.
-            .env("TMPDIR", folder.path())
+            .env("TMPDIR", folder)
             .output()
             .expect("mariadb-install-db is installed by tests/run");
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         let options = options.iter().map(ToString::to_string).collect();
-        let mut server = Self { folder, port: free_port(), options, child: None };
+        let folder = folder.to_path_buf();
+        let mut server = Self { folder, own: None, port: free_port(), options, child: None };
         server.up();
         server
     }
@@ -46,7 +57,7 @@ impl Server {
 
     /// Starts it again.
     pub fn launch(&mut self) {
-        let path = |name: &str| self.folder.path().join(name).display().to_string();
+        let path = |name: &str| self.folder.join(name).display().to_string();
         let log = File::create(path("out.log")).unwrap();
         let child = Command::new("mariadbd")
             .arg("--no-defaults")
@@ -62,7 +73,7 @@ impl Server {
                 "--character-set-server=utf8mb4",
             ])
             .args(&self.options)
-            .env("TMPDIR", self.folder.path())
+            .env("TMPDIR", &self.folder)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -127,12 +138,12 @@ impl Server {
 
     /// What it has logged.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("error.log")).unwrap_or_default()
+        std::fs::read_to_string(self.folder.join("error.log")).unwrap_or_default()
     }
 
     /// Its folder.
     pub fn folder(&self) -> &Path {
-        self.folder.path()
+        &self.folder
     }
 }
 

@@ -31,6 +31,9 @@ pub struct Header {
     pub made_at: DateTime<Utc>,
     /// The streams, as they were then.
     pub streams: Vec<HeaderStream>,
+    /// The last change of the schema that the store had seen; backups of before do not say it.
+    #[serde(default)]
+    pub schema: Option<String>,
 }
 
 /// A stream in a backup.

@@ -3,23 +3,27 @@
 
 mod archive;
 mod cipher;
+mod keep;
 mod moving;
 mod restore;
 mod rows;
+mod shape;
 mod tables;
 
 use std::io::Write;
 
 use chrono::{DateTime, Utc};
 use diesel::connection::SimpleConnection as _;
+use diesel::{QueryableByName, RunQueryDsl as _, sql_query};
 
 use self::archive::Out;
 pub use self::archive::{Header, HeaderStream};
+pub(crate) use self::keep::keep;
 pub use self::restore::{Restore, Restored};
 use self::rows::each_row;
-use self::tables::TABLES;
-use crate::connection::{Db, on};
-use crate::{Result, Store, streams};
+use self::shape::shapes;
+use crate::connection::{Db, Location, on};
+use crate::{Result, Store};
 
 impl Store {
     /// Writes a backup; writers go on meanwhile. It holds no key files: personal values stay encrypted in it, and no
@@ -54,21 +58,32 @@ impl Store {
         now: DateTime<Utc>,
         progress: impl FnMut(u64),
     ) -> Result<Header> {
-        let mut db = self.0.location.reconnect()?;
-        let begin = match &db {
-            Db::Sqlite(_) => "BEGIN",
-            #[cfg(feature = "mysql")]
-            Db::Mysql(_) => {
-                "SET SESSION net_write_timeout = 3600; SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
-                 START TRANSACTION WITH CONSISTENT SNAPSHOT"
-            }
-        };
-        on!(&mut db, c => c.batch_execute(begin))?;
-        let header = write(&mut db, out, passphrase, now, progress);
-        // Nothing was changed.
-        let _ = on!(&mut db, c => c.batch_execute("ROLLBACK"));
-        header
+        back_up(&self.0.location, out, passphrase, now, progress)
     }
+}
+
+/// Writes a backup of what a database holds at one moment.
+fn back_up(
+    location: &Location,
+    out: impl Write,
+    passphrase: Option<&str>,
+    now: DateTime<Utc>,
+    progress: impl FnMut(u64),
+) -> Result<Header> {
+    let mut db = location.reconnect()?;
+    let begin = match &db {
+        Db::Sqlite(_) => "BEGIN",
+        #[cfg(feature = "mysql")]
+        Db::Mysql(_) => {
+            "SET SESSION net_write_timeout = 3600; SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
+             START TRANSACTION WITH CONSISTENT SNAPSHOT"
+        }
+    };
+    on!(&mut db, c => c.batch_execute(begin))?;
+    let header = write(&mut db, out, passphrase, now, progress);
+    // Nothing was changed.
+    let _ = on!(&mut db, c => c.batch_execute("ROLLBACK"));
+    header
 }
 
 fn write(
@@ -78,13 +93,12 @@ fn write(
     now: DateTime<Utc>,
     mut progress: impl FnMut(u64),
 ) -> Result<Header> {
-    let streams = streams::all(db)?.into_iter().map(HeaderStream::from).collect();
-    let header = Header { made_at: now, streams };
+    let header = Header { made_at: now, streams: streams(db)?, schema: shape::version(db)? };
     let mut out = Out::begin(out, passphrase, &header)?;
     let mut count = 0;
-    for table in TABLES {
+    for table in shapes(db)? {
         out.table(table.name)?;
-        each_row(db, table, |cells| {
+        each_row(db, &table, |cells| {
             count += 1;
             if count % 10_000 == 0 {
                 progress(count);
@@ -95,4 +109,44 @@ fn write(
     out.end()?;
     progress(count);
     Ok(header)
+}
+
+#[derive(QueryableByName)]
+#[diesel(table_name = crate::schema::streams)]
+struct StreamHead {
+    origin: String,
+    size: i64,
+    root: Vec<u8>,
+}
+
+/// What the header says of the streams: columns that every schema has.
+fn streams(db: &mut Db) -> Result<Vec<HeaderStream>> {
+    let query = "SELECT origin, size, root FROM streams ORDER BY stream_no";
+    let rows: Vec<StreamHead> = on!(db, c => sql_query(query).load(c))?;
+    let head = |row: StreamHead| HeaderStream {
+        origin: row.origin,
+        size: row.size.cast_unsigned(),
+        root: secmon_core::hex(&row.root),
+    };
+    Ok(rows.into_iter().map(head).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Error;
+
+    #[test]
+    fn a_backup_of_a_later_schema_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let made_at = "2026-11-20T12:00:00Z".parse().unwrap();
+        let header = Header { made_at, streams: Vec::new(), schema: Some("9009".into()) };
+        let mut backup = Vec::new();
+        Out::begin(&mut backup, None, &header).unwrap().end().unwrap();
+        let url = format!("sqlite://{}/new.db", folder.path().display());
+        let refused =
+            Restore::new(&url).run(std::io::Cursor::new(backup), made_at, |_| {}).unwrap_err();
+        assert!(matches!(refused, Error::Newer { .. }), "{refused}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left");
+    }
 }

@@ -9,8 +9,9 @@ use secmon_core::seal::Verdict;
 use zeroize::Zeroizing;
 
 use super::archive::{Cells, Header, HeaderStream, In, Item, damaged};
-use super::rows::insert;
-use super::tables::{LATER, TABLES, Table};
+use super::rows::{are_empty, insert};
+use super::shape::{Shape, shapes};
+use super::tables::LATER;
 use crate::connection::{Db, Location, on};
 use crate::schema::streams;
 use crate::{Error, Result, Store, VerifyOptions};
@@ -106,14 +107,18 @@ impl Restore {
         now: DateTime<Utc>,
         mut progress: impl FnMut(u64),
     ) -> Result<Restored> {
-        let store = Store::open_with(&place.address, Some(keys), true)?;
-        let mut db = place.connect(false)?;
-        if !super::rows::are_empty(&mut db)? {
+        let mut db = place.connect(true)?;
+        // As the backup has it, and brought up to date with what it holds.
+        let there = shapes(&mut db)?;
+        if !are_empty(&mut db, &there)? {
             return Err(Error::Exists { url: place.url.clone() });
         }
+        place.make(header.schema.as_deref())?;
         #[cfg(feature = "mysql")]
         crate::partitions::make_usual(&mut place.connect_patiently()?, now)?;
-        rows(&mut db, &mut archive, &mut progress)?;
+        rows(&mut db, &mut archive, header.schema.is_none(), &mut progress)?;
+        place.make(None)?;
+        let store = Store::open_with(&place.address, Some(keys), false)?;
         let all = diesel::update(streams::table).set(streams::closed.eq(true));
         on!(&mut db, c => all.execute(c))?;
         drop(db);
@@ -131,10 +136,18 @@ impl Restore {
     }
 }
 
-/// Puts the rows of all tables back, as the archive has them.
-fn rows(db: &mut Db, archive: &mut In, progress: &mut impl FnMut(u64)) -> Result<()> {
-    let mut next = TABLES.iter();
-    let mut table: Option<&Table> = None;
+/// Puts the rows of all tables back, as the archive has them. One that does not say what schema it has may lack the later
+/// tables.
+fn rows(
+    db: &mut Db,
+    archive: &mut In,
+    is_early: bool,
+    progress: &mut impl FnMut(u64),
+) -> Result<()> {
+    let shapes = shapes(db)?;
+    let must = |table: &Shape| !is_early || !LATER.contains(&table.name);
+    let mut next = shapes.iter();
+    let mut table: Option<&Shape> = None;
     let (mut rows, mut bytes, mut total) = (Vec::new(), 0, 0);
     loop {
         let item = archive.next(table.map_or(0, |table| table.columns.len()))?;
@@ -152,21 +165,21 @@ fn rows(db: &mut Db, archive: &mut In, progress: &mut impl FnMut(u64)) -> Result
             }
             Item::Table(name) => {
                 let reason = || format!("`{name}` is none of its tables, or not in its place");
-                let known = next.find(|table| table.name == name || !LATER.contains(&table.name));
+                let known = next.find(|table| table.name == name || must(table));
                 let known = known.filter(|table| table.name == name);
                 table = Some(known.ok_or_else(|| damaged(&reason()))?);
             }
             Item::End => break,
         }
     }
-    match next.find(|table| !LATER.contains(&table.name)) {
+    match next.find(|table| must(table)) {
         Some(table) => Err(damaged(&format!("table `{}` is missing", table.name))),
         None => Ok(()),
     }
 }
 
 /// Puts rows into a table in one transaction.
-fn put(db: &mut Db, table: &Table, rows: &[Cells]) -> Result<()> {
+fn put(db: &mut Db, table: &Shape, rows: &[Cells]) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }

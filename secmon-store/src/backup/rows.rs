@@ -8,7 +8,8 @@ use diesel::sql_query;
 use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 
 use super::archive::{Cells, damaged};
-use super::tables::{Kind, TABLES, Table};
+use super::shape::Shape;
+use super::tables::{Column, Kind};
 use crate::Result;
 use crate::connection::{Db, on};
 
@@ -45,10 +46,10 @@ fn quoted(db: &Db, name: &str) -> String {
 /// Reads all rows of a table in the order of its key, one at a time.
 pub(super) fn each_row(
     db: &mut Db,
-    table: &Table,
+    table: &Shape,
     mut take: impl FnMut(Cells) -> Result<()>,
 ) -> Result<()> {
-    let column = |(at, (name, kind)): (&str, &(&str, Kind))| {
+    let column = |(at, (name, kind)): (&str, &Column)| {
         let name = quoted(db, name);
         let bytes = match (&db, kind) {
             (Db::Sqlite(_), Kind::Int) => format!("CAST(CAST({name} AS TEXT) AS BLOB)"),
@@ -60,7 +61,7 @@ pub(super) fn each_row(
         };
         format!("{bytes} AS {at}")
     };
-    let columns: Vec<String> = NAMES.iter().copied().zip(table.columns).map(column).collect();
+    let columns: Vec<String> = NAMES.iter().copied().zip(&table.columns).map(column).collect();
     let key: Vec<String> =
         table.columns.iter().take(table.key).map(|(name, _)| quoted(db, name)).collect();
     let query =
@@ -78,8 +79,8 @@ pub(super) fn each_row(
 }
 
 /// Whether no table holds anything.
-pub(super) fn are_empty(db: &mut Db) -> Result<bool> {
-    for table in TABLES {
+pub(super) fn are_empty(db: &mut Db, tables: &[Shape]) -> Result<bool> {
+    for table in tables {
         let query = format!("SELECT NULL AS c0 FROM {} LIMIT 1", table.name);
         let rows: Vec<Row> = on!(db, c => sql_query(query).load(c))?;
         if !rows.is_empty() {
@@ -90,7 +91,7 @@ pub(super) fn are_empty(db: &mut Db) -> Result<bool> {
 }
 
 /// Puts rows into a table.
-pub(super) fn insert(db: &mut Db, table: &Table, rows: &[Cells]) -> Result<()> {
+pub(super) fn insert(db: &mut Db, table: &Shape, rows: &[Cells]) -> Result<()> {
     let names: Vec<String> = table.columns.iter().map(|(name, _)| quoted(db, name)).collect();
     let places = format!("({})", vec!["?"; names.len()].join(", "));
     let sql = format!(
@@ -101,7 +102,7 @@ pub(super) fn insert(db: &mut Db, table: &Table, rows: &[Cells]) -> Result<()> {
     );
     on!(db, c => {
         let mut query = sql_query(sql).into_boxed();
-        for (cell, (name, kind)) in rows.iter().flat_map(|row| row.iter().zip(table.columns)) {
+        for (cell, (name, kind)) in rows.iter().flat_map(|row| row.iter().zip(&table.columns)) {
             let wrong = || damaged(&format!("a value of `{}.{name}` is of another kind", table.name));
             let text = || cell.as_deref().map(std::str::from_utf8).transpose().map_err(|_| wrong());
             query = match kind {

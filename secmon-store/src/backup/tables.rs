@@ -9,11 +9,14 @@ pub(super) enum Kind {
 }
 use Kind::{Bytes, Int, Text};
 
+/// A column.
+pub(super) type Column = (&'static str, Kind);
+
 /// A table.
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) name: &'static str,
-    pub(super) columns: &'static [(&'static str, Kind)],
+    pub(super) columns: &'static [Column],
     /// How many of the columns are the key, by which rows are ordered.
     pub(super) key: usize,
 }

@@ -1,5 +1,6 @@
 //! Connections: one enum over the databases, opened with the settings that durability needs.
 
+mod migrate;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod sqlite;
@@ -13,7 +14,6 @@ use std::path::{Path, PathBuf};
 
 use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
-use diesel::migration::MigrationSource;
 use diesel::sqlite::SqliteConnection;
 
 use crate::{Error, Result};
@@ -189,54 +189,6 @@ impl Location {
         Ok(())
     }
 
-    /// Opens a connection behind bringing the schema up to date.
-    pub(crate) fn open(&self, create: bool) -> Result<Db> {
-        let failed = |reason| self.failed(reason);
-        match &self.place {
-            Place::Sqlite(path) => {
-                let mut db = sqlite::connect(path, create).map_err(failed)?;
-                let applied = sqlite::applied(&mut db).map_err(failed)?;
-                if self.is_behind::<diesel::sqlite::Sqlite>(&sqlite::MIGRATIONS, &applied)? {
-                    if let Some(last) = applied.iter().max() {
-                        sqlite::keep(&mut db, path, last).map_err(failed)?;
-                    }
-                    sqlite::migrate(&mut db).map_err(failed)?;
-                }
-                Ok(Db::Sqlite(Box::new(db)))
-            }
-            #[cfg(feature = "mysql")]
-            Place::Mysql(place) => {
-                let mut db = place.connect(mysql::LONG).map_err(failed)?;
-                let applied =
-                    mysql::applied(&mut db).map_err(|error| self.failed(error.to_string()))?;
-                if self.is_behind::<diesel::mysql::Mysql>(&mysql::MIGRATIONS, &applied)? {
-                    mysql::Place::migrate(&mut db).map_err(failed)?;
-                }
-                // That one had the patience of who changes a schema.
-                self.connect(create)
-            }
-        }
-    }
-
-    /// Whether migrations are missing.
-    ///
-    /// # Errors
-    /// A newer version has made the schema.
-    fn is_behind<D: diesel::backend::Backend>(
-        &self,
-        known: &impl MigrationSource<D>,
-        applied: &[String],
-    ) -> Result<bool> {
-        let known = known.migrations().map_err(|error| self.failed(error.to_string()))?;
-        let known: Vec<String> = known.iter().map(|one| one.name().version().to_string()).collect();
-        match applied.iter().find(|version| !known.contains(version)) {
-            Some(migration) => {
-                Err(Error::Newer { url: self.url.clone(), migration: migration.clone() })
-            }
-            None => Ok(applied.len() < known.len()),
-        }
-    }
-
     /// Where a store is made that is to take this place once it is whole: a file beside it, or the database itself.
     ///
     /// # Errors
@@ -280,6 +232,12 @@ impl Location {
                 let _ = std::fs::remove_file(sqlite::beside(path, end));
             }
         }
+    }
+
+    /// The name of a database on a server, as a file can have it.
+    pub(crate) fn database(&self) -> String {
+        let name = self.url.rsplit('/').next().unwrap_or_default();
+        name.replace(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '-'), "_")
     }
 
     fn failed(&self, reason: String) -> Error {

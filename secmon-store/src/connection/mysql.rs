@@ -11,9 +11,11 @@ use diesel::{QueryableByName, RunQueryDsl, sql_query};
 use diesel_async::AsyncMysqlConnection;
 use diesel_async::async_connection_wrapper::{AsyncConnectionWrapper, BlockOn};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
 use tokio::runtime::{Builder, Runtime};
 
+use super::migrate::{Keep, next};
 use super::timed::{Timed, no_answer};
 use super::turn::Turn;
 
@@ -27,15 +29,19 @@ pub(super) const LONG: Duration = Duration::from_hours(6);
 /// A connection that was used so lately is there still.
 pub(super) const TRUSTED: Duration = Duration::from_secs(1);
 
-/// Settings of each session. Only what both servers know; on MariaDB in a cluster a node answers for all that was
-/// committed anywhere before it was asked.
+/// Settings of each session, which every server knows.
 const SETUP: &[&str] = &[
-    "SET autocommit = 1 /*M!100109 , SESSION wsrep_sync_wait = 1 */",
+    "SET autocommit = 1",
     "SET time_zone = '+00:00'",
     "SET NAMES utf8mb4",
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
     "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')",
 ];
+
+/// In a cluster a node answers for all that was committed anywhere before it was asked.
+const IN_CLUSTER: &str = "SET SESSION wsrep_sync_wait = 1";
+/// What a server says that is built for none: 1193, `ER_UNKNOWN_SYSTEM_VARIABLE`.
+const UNKNOWN_VARIABLE: u16 = 1_193;
 
 /// A connection with a patience.
 pub(crate) type Connection = AsyncConnectionWrapper<Timed, Driver>;
@@ -104,12 +110,16 @@ impl Place {
         let database = opts.db_name().unwrap_or_default().to_owned();
         let opened = Driver.block_on(async {
             let open = async {
-                let connection = Conn::new(opts).await.map_err(|error| match error {
+                let mut connection = Conn::new(opts).await.map_err(|error| match error {
                     mysql_async::Error::Server(error) if error.code == 1049 => format!(
                         "there is no database `{database}`: CREATE DATABASE {database} CHARACTER SET utf8mb4"
                     ),
                     error => error.to_string(),
                 })?;
+                match connection.query_drop(IN_CLUSTER).await {
+                    Err(mysql_async::Error::Server(error)) if error.code == UNKNOWN_VARIABLE => {}
+                    answer => answer.map_err(|error| error.to_string())?,
+                }
                 AsyncMysqlConnection::try_from(connection).await.map_err(|error| error.to_string())
             };
             let answer = tokio::time::timeout(PATIENCE, open).await;
@@ -118,38 +128,66 @@ impl Place {
         Ok(Timed::new(opened?, patience).into())
     }
 
-    /// Makes what is missing of the schema. Each migration can be run again where one ended midway, and two
-    /// services may do so at once: whoever is second waits.
-    pub(super) fn migrate(db: &mut Connection) -> Result<(), String> {
+    /// Makes what is missing of the schema, up to a change or all of it; what is there is kept before. Each migration can
+    /// be run again where one ended midway, and two services may do so at once: whoever is second waits.
+    pub(super) fn migrate(
+        db: &mut Connection,
+        last: Option<&str>,
+        keep: Keep<'_>,
+    ) -> Result<(), String> {
         let text = |error: Error| error.to_string();
         let lock =
             format!("SELECT GET_LOCK(LEFT(CONCAT('secmon.', DATABASE()), 64), {})", LONG.as_secs());
         sql_query(lock).execute(db).map_err(text)?;
-        let turn = Turn::wait(db).map_err(text)?;
-        let done = loop {
-            match db.has_pending_migration(MIGRATIONS) {
-                Ok(false) => break Ok(()),
-                Ok(true) => match turn.take(db) {
-                    Ok(true) => {}
-                    Ok(false) => break Err("another service changes it by now".into()),
-                    Err(error) => break Err(error.into()),
-                },
-                Err(error) => break Err(error),
-            }
-            if let Err(error) = db.run_next_migration(MIGRATIONS) {
-                break Err(error);
-            }
-        };
-        turn.end(db);
+        let done = kept(db, last, keep).and_then(|()| change(db, last));
         let unlock = "SELECT RELEASE_LOCK(LEFT(CONCAT('secmon.', DATABASE()), 64))";
         sql_query(unlock).execute(db).map_err(text)?;
-        done.map_err(|error| {
-            format!(
-                "its schema cannot be brought up to date: {error}; the account needs the rights to make tables, \
-                 triggers and procedures, or somebody who has them opens the store once"
-            )
-        })
+        done
     }
+}
+
+/// Keeps what is there before it changes.
+fn kept(db: &mut Connection, last: Option<&str>, keep: Keep<'_>) -> Result<(), String> {
+    let before = applied(db).map_err(|error| error.to_string())?;
+    let Some(version) = before.iter().max() else { return Ok(()) };
+    if next(db, MIGRATIONS, last).map_err(|error| error.to_string())?.is_none() {
+        return Ok(());
+    }
+    match keep(version) {
+        // On another node somebody has changed it meanwhile, and kept it before.
+        Err(_) if applied(db).is_ok_and(|now| now.len() > before.len()) => Ok(()),
+        Err(error) => Err(format!(
+            "its schema must be brought up to date, and no backup can be made before: {error}; nothing was changed"
+        )),
+        Ok(()) => Ok(()),
+    }
+}
+
+fn change(db: &mut Connection, last: Option<&str>) -> Result<(), String> {
+    let turn = Turn::wait(db).map_err(|error| error.to_string())?;
+    let done = loop {
+        match turn.take(db) {
+            Ok(true) => {}
+            Ok(false) => break Err("another service changes it by now".into()),
+            Err(error) => break Err(error.into()),
+        }
+        // Asked for behind that: whoever had the turn before may have made it.
+        let made = match next(db, MIGRATIONS, last) {
+            Ok(Some(next)) => db.run_migration(&next),
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        };
+        if let Err(error) = made {
+            break Err(error);
+        }
+    };
+    turn.end(db);
+    done.map_err(|error| {
+        format!(
+            "its schema cannot be brought up to date: {error}; the account needs the rights to make tables, \
+             triggers and procedures, or somebody who has them opens the store once"
+        )
+    })
 }
 
 /// Whether a host is this machine.

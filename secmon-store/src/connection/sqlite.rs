@@ -7,6 +7,8 @@ use diesel::sqlite::SqliteConnection;
 use diesel::{Connection, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
+use super::migrate::next;
+
 pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
 /// Opens the file, made when it is absent and `create` says so; else why not.
@@ -124,10 +126,16 @@ pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
     name.into()
 }
 
-/// Two processes may open a new store at once: the first to get the lock makes the tables.
-pub(super) fn migrate(connection: &mut SqliteConnection) -> Result<(), String> {
+/// Makes the schema, up to a change or all of it. Two processes may open a new store at once: the first to get the lock
+/// makes the tables.
+pub(super) fn migrate(connection: &mut SqliteConnection, last: Option<&str>) -> Result<(), String> {
     connection
-        .exclusive_transaction(|connection| connection.run_pending_migrations(MIGRATIONS).map(drop))
+        .exclusive_transaction(|connection| {
+            while let Some(next) = next(connection, MIGRATIONS, last)? {
+                connection.run_migration(&next)?;
+            }
+            Ok(())
+        })
         .map_err(|error: Box<dyn std::error::Error + Send + Sync>| error.to_string())
 }
 
