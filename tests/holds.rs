@@ -66,7 +66,8 @@ fn a_hold_until_a_day_ends_and_an_earlier_one_changes_nothing() {
 #[test]
 fn a_hold_that_is_lifted_by_hand_is_found_and_nothing_goes() {
     for change in [
-        "UPDATE records SET expires = (SELECT expires FROM records WHERE seq = 1) WHERE seq = 3",
+        "UPDATE records SET expires = (SELECT expires FROM (SELECT * FROM records) AS r WHERE seq = 1) \
+         WHERE seq = 3",
         "UPDATE records SET expires = expires + 1 WHERE seq = 4",
         "DELETE FROM holds",
     ] {

@@ -217,8 +217,8 @@ fn a_value_that_is_edited_moved_or_taken_without_a_word_is_found() {
         ("DELETE FROM subjects WHERE kind = 'address'", Flaw::BadValue),
         // The value of another record.
         (
-            "UPDATE erasable_values SET token = (SELECT token FROM erasable_values WHERE seq = 9
-                 AND field = 'source.ip') WHERE seq = 3 AND field = 'source.ip'",
+            "UPDATE erasable_values SET token = (SELECT token FROM (SELECT * FROM erasable_values) AS v
+                 WHERE seq = 9 AND field = 'source.ip') WHERE seq = 3 AND field = 'source.ip'",
             Flaw::BadValue,
         ),
         ("DELETE FROM erasable_values WHERE seq = 3", Flaw::Unannounced),
