@@ -109,6 +109,21 @@ impl<'a> Strict<'a> {
     /// A string's text between its quotes, escapes as they stand.
     #[inline]
     pub(super) fn string(&mut self, escaped: &mut bool) -> Result<&'a str, String> {
+        let start = self.at + 1;
+        if self.peek() == Some(b'"')
+            && let Some(rest) = self.bytes.get(start..)
+            && let Some(length) = first_special(rest)
+            && rest.get(length) == Some(&b'"')
+        {
+            // As nearly all are.
+            self.at = start + length + 1;
+            return Ok(self.text.get(start..start + length).unwrap_or_default());
+        }
+        self.string_with_escapes(escaped)
+    }
+
+    #[cold]
+    fn string_with_escapes(&mut self, escaped: &mut bool) -> Result<&'a str, String> {
         self.expect(b'"')?;
         let start = self.at;
         loop {
@@ -152,12 +167,17 @@ impl<'a> Strict<'a> {
         let is_negative = self.at > start;
         let first = self.peek();
         let mut number = 0_i64;
-        let digits = self.bytes.get(self.at..).unwrap_or_default();
-        let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
-        // Sixteen digits hold 53 bits, and fit 64.
-        for (count, digit) in (1..).zip(digits) {
+        let begin = self.at;
+        while let Some(digit) =
+            self.peek().map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10)
+        {
+            // What does not fit wraps around, and is refused by its length.
+            number = number.wrapping_mul(10).wrapping_add(digit.into());
             self.at += 1;
-            number = if count > 16 { i64::MAX } else { number * 10 + i64::from(digit - b'0') };
+        }
+        // Sixteen digits hold 53 bits, and fit 64.
+        if self.at - begin > 16 {
+            number = i64::MAX;
         }
         let length = self.at - start;
         let canonical = first.is_some_and(|byte| matches!(byte, b'1'..=b'9'))
