@@ -9,7 +9,6 @@ mod mariadb;
 mod stores;
 
 use std::fs;
-use std::path::Path;
 
 use disk::Disk;
 use mariadb::Server;
@@ -83,58 +82,4 @@ fn a_server_takes_what_it_can_and_goes_on_when_there_is_room() {
     let keys = stores::folder();
     let store = Store::open_with(&server.url("secmon"), Some(keys.path()), true).unwrap();
     until_it_is_full(&disk, &store, 12 << 20);
-}
-
-/// A database as the version before the last changes of the schema has left it.
-fn old_database(server: &Server, keys: &Path) -> String {
-    let url = server.url("secmon");
-    let store = Store::open_with(&url, Some(keys), true).unwrap();
-    let mut writer = store.writer("web-1", Ruleset::builtin(), noon(0)).unwrap();
-    let lines = (0..3).map(|second| stores::failure(second, "203.0.113.7"));
-    writer.write(Ruleset::builtin().prepare_lines(lines, noon(5)), noon(5)).unwrap();
-    writer.close(noon(60)).unwrap();
-    let back = concat!(
-        include_str!("../secmon-store/migrations/mysql/0011_search/down.sql"),
-        include_str!("../secmon-store/migrations/mysql/0010_cluster/down.sql"),
-        "DELETE FROM __diesel_schema_migrations WHERE version >= '0010'",
-    );
-    server.run("secmon", back).unwrap();
-    url
-}
-
-#[test]
-fn a_schema_that_has_no_room_to_change_changes_when_it_has() {
-    let disk = Disk::of("300m");
-    let folder = stores::folder();
-    // What only passes through has room: the tables have none.
-    let passing = format!("--tmpdir={}", folder.path().display());
-    let options: Vec<&str> = SMALL.iter().copied().chain([passing.as_str()]).collect();
-    let server = Server::start_in(disk.path(), &options);
-    let keys = folder.path().join("keys");
-    let url = old_database(&server, &keys);
-    let tables = || server.run("secmon", "SHOW TABLES").unwrap();
-    let before = tables();
-
-    // No room for the backup: nothing changes.
-    let place = Disk::of("64k");
-    let filler = place.fill_but(0);
-    let told = Store::open_with(&url, Some(&place.path().join("keys")), false).unwrap_err();
-    assert!(told.to_string().contains("no backup can be made before"), "{told}");
-    assert_eq!(tables(), before);
-    fs::remove_file(filler).unwrap();
-
-    // No room for the tables: what was there is there still, and the change is made later.
-    let filler = disk.fill_but(0);
-    let told = Store::open_with(&url, Some(&keys), false).unwrap_err().to_string();
-    assert!(told.contains("cannot be brought up to date"), "{told}");
-    let records = server.run("secmon", "SELECT COUNT(*) FROM records").unwrap();
-    assert!(records.parse::<u64>().unwrap() > 3, "{records}");
-    fs::remove_file(filler).unwrap();
-    let store = Store::open_with(&url, Some(&keys), false).unwrap();
-    assert_ne!(tables(), before);
-    sound(&store);
-    let mut writer = store.writer("web-1", Ruleset::builtin(), noon(100)).unwrap();
-    writer.write(Ruleset::builtin().prepare_lines(["on it goes"], noon(100)), noon(100)).unwrap();
-    writer.close(noon(200)).unwrap();
-    sound(&store);
 }

@@ -3,18 +3,15 @@
 
 #[path = "support/disk.rs"]
 mod disk;
-#[path = "support/mariadb.rs"]
-mod mariadb;
 #[path = "support/stores.rs"]
 mod stores;
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use disk::Disk;
-use mariadb::Server;
 use secmon_core::Ruleset;
-use secmon_store::{Error, Restore, Store, VerifyOptions};
+use secmon_store::{Error, Store, VerifyOptions};
 use stores::{failure, folder, noon};
 
 /// A store as the version before the last change of the schema has left it.
@@ -96,68 +93,4 @@ fn a_schema_is_not_changed_where_there_is_no_room_for_a_copy() {
     assert_eq!(tables(&path), before);
     fs::remove_file(filler).unwrap();
     assert!(open(&path).unwrap().verify(&VerifyOptions::default()).unwrap()[0].is_ok());
-}
-
-#[test]
-fn a_database_is_backed_up_before_its_schema_changes() {
-    let server = Server::start(&["--innodb-buffer-pool-size=64M"]);
-    let url = server.url("secmon");
-    let folder = folder();
-    let keys = folder.path().join("keys");
-    let open = || Store::open_with(&url, Some(&keys), false);
-    let store = Store::open_with(&url, Some(&keys), true).unwrap();
-    let mut writer = store.writer("web-1", Ruleset::builtin(), noon(0)).unwrap();
-    let lines = (0..3).map(|second| failure(second, "203.0.113.7"));
-    writer.write(Ruleset::builtin().prepare_lines(lines, noon(5)), noon(5)).unwrap();
-    writer.close(noon(60)).unwrap();
-    let proof = |store: &Store| {
-        let stream = &store.streams().unwrap()[0];
-        store.proof(&stream.id(), 2).unwrap().to_string()
-    };
-    let proven = proof(&store);
-    let backups = || {
-        let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
-        let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
-        names.sort();
-        names
-    };
-    assert_eq!(backups(), ["keys"], "a new database needs none");
-    let back = concat!(
-        include_str!("../secmon-store/migrations/mysql/0011_search/down.sql"),
-        include_str!("../secmon-store/migrations/mysql/0010_cluster/down.sql"),
-        "DELETE FROM __diesel_schema_migrations WHERE version >= '0010'",
-    );
-    server.run("secmon", back).unwrap();
-
-    // Two services come at once.
-    std::thread::scope(|scope| {
-        let both = [scope.spawn(open), scope.spawn(open)];
-        for opened in both {
-            assert!(opened.join().unwrap().is_ok());
-        }
-    });
-    assert_eq!(proof(&open().unwrap()), proven);
-    assert_eq!(backups(), ["keys", "secmon.schema-0009.backup"]);
-    let backup = folder.path().join("secmon.schema-0009.backup");
-    let bytes = fs::metadata(&backup).unwrap();
-    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&bytes.permissions()) & 0o777, 0o600);
-
-    // It is restored on either database, and brought up to date there.
-    for to in [format!("sqlite://{}/again.db", folder.path().display()), server.url("again")] {
-        let restore = Restore::new(&to).keys(Some(&folder.path().join("no-keys")));
-        let restored = restore.run(File::open(&backup).unwrap(), noon(100), |_| {}).unwrap();
-        assert_eq!(restored.header.schema.as_deref(), Some("0009"));
-        assert_eq!(proof(&Store::open(&to).unwrap()), proven);
-    }
-    // Not where a newer schema was made already.
-    let made = server.url("made");
-    drop(Store::open_with(&made, Some(&keys), true).unwrap());
-    let refused = Restore::new(&made).run(File::open(&backup).unwrap(), noon(100), |_| {});
-    let refused = refused.unwrap_err().to_string();
-    assert!(refused.contains("newer than that of the backup"), "{refused}");
-    // Whoever has made a backup in a way of his own says so with an empty file.
-    server.run("secmon", back).unwrap();
-    fs::write(&backup, "").unwrap();
-    assert_eq!(proof(&open().unwrap()), proven);
-    assert_eq!(fs::metadata(&backup).unwrap().len(), 0);
 }

@@ -1,4 +1,4 @@
-//! From a file to a server, by the command line: what was read before is not read again.
+//! From a file to a server and back, by the command line: what was read before is not read again.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -36,5 +36,9 @@ fn what_a_file_was_read_of_is_known_where_its_store_has_moved() {
     let said = secmon(path, &onto);
     assert!(said.contains("stored 1 line(s)"), "{said}");
     assert!(secmon(path, &onto).contains("stored 0 line(s)"));
-    secmon(path, &["verify", "--store", &to]);
+    // And back, into a file.
+    secmon(path, &["move", "--from", &to, "--to", "sqlite://back.db", "--to-keys", "back.keys"]);
+    let back = ["ingest", "app.log", "--store", "sqlite://back.db"];
+    assert!(secmon(path, &back).contains("stored 0 line(s)"));
+    secmon(path, &["verify", "--store", "sqlite://back.db"]);
 }

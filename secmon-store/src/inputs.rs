@@ -57,4 +57,39 @@ impl Store {
             name: row.name,
         }))
     }
+
+    /// The name of the position in a file of a machine, by its absolute path: with the machine's name before it where
+    /// machines share the store.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let url = format!("sqlite://{}/secmon.db", folder.path().display());
+    /// let store = secmon_store::Store::open(&url)?;
+    /// assert_eq!(store.position_name("web-1", "/var/log/app.log"), "/var/log/app.log");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn position_name(&self, machine: &str, path: &str) -> String {
+        if self.0.location.is_shared() { format!("{machine}:{path}") } else { path.into() }
+    }
+
+    /// Gives positions in files of a machine the names that they have in this store, which came from another place.
+    pub fn adopt_positions(&self, machine: &str) -> Result<()> {
+        let before = format!("{machine}:/");
+        self.read(|db| {
+            db.transaction(|db| {
+                let names: Vec<String> = on!(db, c => inputs::table.select(inputs::name).load(c))?;
+                for name in names {
+                    let path = name.strip_prefix(&before).map(|path| format!("/{path}"));
+                    let path = path.unwrap_or_else(|| name.clone());
+                    if !path.starts_with('/') {
+                        continue;
+                    }
+                    let own = inputs::table.filter(inputs::name.eq(&name));
+                    let new = inputs::name.eq(self.position_name(machine, &path));
+                    on!(db, c => diesel::update(own).set(new).execute(c))?;
+                }
+                Ok(())
+            })
+        })
+    }
 }

@@ -95,16 +95,8 @@ impl Ending {
             return Ok(Self { position: None });
         }
         let path = std::fs::canonicalize(file).map_or_else(|_| file.into(), |path| path.display().to_string());
-        // Others, on other machines, read files of the same path into a database that they share.
-        let is_own = store.url().starts_with("sqlite:");
-        let name =
-            if is_own { path.clone() } else { format!("{}:{path}", secmon_http::host_name()) };
-        let known = match store.position(&name)? {
-            // Of a store that moved here from a file.
-            None if !is_own => store.position(&path)?,
-            known => known,
-        };
-        let known = known.map(|known| Position { name: name.clone(), ..known });
+        let name = store.position_name(&secmon_http::host_name(), &path);
+        let known = store.position(&name)?;
         let head = known.as_ref().map_or(HEAD_LINES, |position| position.head);
         let (fingerprint, lines) = fingerprint(file, head)?;
         let same = known.filter(|known| known.fingerprint == fingerprint && lines == known.head);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use secmon_http::clock::now;
+use secmon_http::host_name;
 use secmon_store::Store;
 
 use super::output::say;
@@ -34,6 +35,8 @@ impl Run for Move {
     fn run(self) -> Result<u8, Failure> {
         let from = Store::open_with(&self.from, self.from_keys.as_deref(), false)?;
         let moved = from.move_to(&self.to, self.to_keys.as_deref(), now(), |_| {})?;
+        let there = Store::open_with(&self.to, self.to_keys.as_deref(), false)?;
+        there.adopt_positions(&host_name())?;
         for stream in &moved.header.streams {
             say(format_args!("{}: {} records, root {}", stream.origin, stream.size, stream.root));
         }

@@ -12,7 +12,6 @@ use sha2::{Digest as _, Sha256};
 
 use super::cipher::{Decrypt, Encrypt, PREFIX, SALT};
 use crate::keys::random;
-use crate::streams::StreamRow;
 use crate::{Error, Result};
 
 const PLAIN: &[u8] = b"secmon-backup v1 plain....\n";
@@ -45,13 +44,6 @@ pub struct HeaderStream {
     pub size: u64,
     /// The root of its tree, 64 hexadecimal digits.
     pub root: String,
-}
-
-impl From<StreamRow> for HeaderStream {
-    fn from(stream: StreamRow) -> Self {
-        let (root, size) = (secmon_core::hex(&stream.root), stream.size());
-        Self { origin: stream.origin, size, root }
-    }
 }
 
 /// The cells of a row; `None` stands for NULL.

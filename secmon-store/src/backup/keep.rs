@@ -4,14 +4,17 @@ use std::fs::{self, File};
 use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, RunQueryDsl as _, sql_query};
 
-use super::archive::{In, Item, damaged};
+use super::archive::{Header, In, Item, damaged};
 use super::shape::{Shape, shapes};
-use crate::connection::{Location, on};
+use crate::connection::{Db, Location, on};
 use crate::{Error, Result};
+
+/// An attempt whose backup counts still.
+const ATTEMPT: TimeDelta = TimeDelta::days(1);
 
 #[derive(QueryableByName)]
 struct Clock {
@@ -19,21 +22,33 @@ struct Clock {
     now: i64,
 }
 
-/// Makes it: `DATABASE.schema-NUMBER.backup` beside the folder of the key files. A file of that name that is there is of
-/// an attempt before, or says that somebody has made a backup in a way of his own.
+/// Makes it: `DATABASE.schema-NUMBER.backup` beside the folder of the key files. A file that is there is of an attempt
+/// before, or empty: somebody says that he has made a backup in a way of his own.
 pub(crate) fn keep(location: &Location, keys: &Path, schema: &str) -> Result<()> {
     let name = format!("{}.schema-{schema}.backup", location.database());
     let path = keys.with_file_name(name);
-    if path.exists() {
-        return Ok(());
-    }
     let mut partial = path.clone().into_os_string();
     partial.push(".partial");
     let partial = PathBuf::from(partial);
-    // Of an attempt that broke off.
-    let _ = fs::remove_file(&partial);
-    let made = write(location, &partial)
-        .and_then(|()| fs::rename(&partial, &path).map_err(|source| Error::file(&path, source)));
+    let failed = |source| Error::file(&partial, source);
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(&partial).map_err(failed)?;
+    // Another service of this machine may be making it.
+    file.lock().map_err(failed)?;
+    if path.exists() {
+        // What it has made is no longer under this name; what was made here just now holds nothing.
+        let _ = fs::remove_file(&partial);
+        return is_of_this_attempt(location, &path);
+    }
+    let made = write(location, &file, &partial, schema)
+        .and_then(|()| fs::rename(&partial, &path).map_err(failed))
+        .and_then(|()| sync_folder(&path));
     if made.is_err() {
         // It need not be there.
         let _ = fs::remove_file(&partial);
@@ -42,29 +57,50 @@ pub(crate) fn keep(location: &Location, keys: &Path, schema: &str) -> Result<()>
 }
 
 /// Writes it, and reads it again.
-fn write(location: &Location, path: &Path) -> Result<()> {
+fn write(location: &Location, file: &File, path: &Path, schema: &str) -> Result<()> {
     let failed = |source| Error::file(path, source);
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).map_err(failed)?;
-    }
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut out = BufWriter::with_capacity(1 << 20, options.open(path).map_err(failed)?);
+    file.set_len(0).map_err(failed)?;
     let mut db = location.reconnect()?;
-    let query = format!("SELECT {} AS now", db.clock());
-    let clock: Clock = on!(&mut db, c => sql_query(query).get_result(c))?;
-    let now: DateTime<Utc> = DateTime::from_timestamp_micros(clock.now).unwrap_or_default();
-    super::back_up(location, &mut out, None, now, |_| {})?;
+    let (tables, now) = (shapes(&mut db)?, clock(&mut db)?);
+    // A backup takes long, and nobody would speak to it.
+    drop(db);
+    let mut out = BufWriter::with_capacity(1 << 20, file);
+    let header = super::back_up(location, &mut out, None, now, |_| {})?;
+    if header.schema.as_deref() != Some(schema) {
+        return Err(damaged("somebody has changed the schema meanwhile"));
+    }
     out.into_inner().map_err(|error| failed(error.into_error()))?.sync_all().map_err(failed)?;
-    check(path, &shapes(&mut db)?)
+    check(path, &tables)
+}
+
+/// Whether a file that is there may stand for the backup that is due.
+fn is_of_this_attempt(location: &Location, path: &Path) -> Result<()> {
+    let failed = |source| Error::file(path, source);
+    if path.metadata().map_err(failed)?.len() == 0 {
+        return Ok(());
+    }
+    let file = File::open(path).map_err(failed)?;
+    let (header, _) = In::begin(BufReader::new(file), None)?;
+    let mut db = location.reconnect()?;
+    let now = super::heads(&mut db)?;
+    let same = |(before, now): (&super::HeaderStream, &super::HeaderStream)| {
+        before.origin == now.origin && before.size <= now.size
+    };
+    let is_same = header.streams.len() == now.len() && header.streams.iter().zip(&now).all(same);
+    if is_same && clock(&mut db)? - header.made_at < ATTEMPT {
+        return Ok(());
+    }
+    Err(damaged(&format!(
+        "`{}` is there already, of another database or of {}: put it elsewhere",
+        path.display(),
+        header.made_at.format("%Y-%m-%d")
+    )))
 }
 
 /// Whether a file holds what was written: its hash says so.
 fn check(path: &Path, tables: &[Shape]) -> Result<()> {
     let file = File::open(path).map_err(|source| Error::file(path, source))?;
-    let (_, mut archive) = In::begin(BufReader::new(file), None)?;
+    let (_, mut archive): (Header, In) = In::begin(BufReader::new(file), None)?;
     let mut cells = 0;
     loop {
         match archive.next(cells)? {
@@ -78,4 +114,19 @@ fn check(path: &Path, tables: &[Shape]) -> Result<()> {
             Item::End => return Ok(()),
         }
     }
+}
+
+/// The time by the clock of the database.
+fn clock(db: &mut Db) -> Result<DateTime<Utc>> {
+    let query = format!("SELECT {} AS now", db.clock());
+    let clock: Clock = on!(&mut *db, c => sql_query(query).get_result(c))?;
+    Ok(DateTime::from_timestamp_micros(clock.now).unwrap_or_default())
+}
+
+/// Makes a name durable.
+fn sync_folder(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|source| Error::file(folder, source))
 }

@@ -8,11 +8,11 @@ use diesel::prelude::*;
 use secmon_core::seal::Verdict;
 use zeroize::Zeroizing;
 
-use super::archive::{Cells, Header, HeaderStream, In, Item, damaged};
+use super::archive::{Cells, Header, In, Item, damaged};
 use super::rows::{are_empty, insert};
 use super::shape::{Shape, shapes};
 use super::tables::LATER;
-use crate::connection::{Db, Location, on};
+use crate::connection::{Db, Location, known, on};
 use crate::schema::streams;
 use crate::{Error, Result, Store, VerifyOptions};
 
@@ -107,25 +107,31 @@ impl Restore {
         now: DateTime<Utc>,
         mut progress: impl FnMut(u64),
     ) -> Result<Restored> {
+        if let Some(schema) = header.schema.as_ref().filter(|schema| !known().contains(schema)) {
+            let reason = format!(
+                "it was made by a newer version of secmon (of schema {schema}, unknown here): restore it with that"
+            );
+            return Err(damaged(&reason));
+        }
         let mut db = place.connect(true)?;
-        // As the backup has it, and brought up to date with what it holds.
         let there = shapes(&mut db)?;
         if !are_empty(&mut db, &there)? {
             return Err(Error::Exists { url: place.url.clone() });
         }
+        // As the backup has it; with what it holds it is brought up to date.
         place.make(header.schema.as_deref())?;
         #[cfg(feature = "mysql")]
         crate::partitions::make_usual(&mut place.connect_patiently()?, now)?;
         rows(&mut db, &mut archive, header.schema.is_none(), &mut progress)?;
-        place.make(None)?;
-        let store = Store::open_with(&place.address, Some(keys), false)?;
+        // Before anything else, so that nobody goes on with them whatever happens.
         let all = diesel::update(streams::table).set(streams::closed.eq(true));
         on!(&mut db, c => all.execute(c))?;
-        drop(db);
-        let found = store.streams()?.into_iter().map(HeaderStream::from);
-        if !found.eq(header.streams.iter().cloned()) {
+        if super::heads(&mut db)? != header.streams {
             return Err(damaged("its streams are not those that its header names"));
         }
+        drop(db);
+        place.make(None)?;
+        let store = Store::open_with(&place.address, Some(keys), false)?;
         let verdicts = store.verify(&VerifyOptions::default())?;
         let flaw = verdicts.iter().find_map(|verdict| Some((&verdict.origin, verdict.first()?)));
         if let Some((origin, flaw)) = flaw.filter(|_| !self.takes_unsound) {
@@ -145,7 +151,7 @@ fn rows(
     progress: &mut impl FnMut(u64),
 ) -> Result<()> {
     let shapes = shapes(db)?;
-    let must = |table: &Shape| !is_early || !LATER.contains(&table.name);
+    let must = |table: &Shape| !is_early || LATER.iter().all(|(later, _)| *later != table.name);
     let mut next = shapes.iter();
     let mut table: Option<&Shape> = None;
     let (mut rows, mut bytes, mut total) = (Vec::new(), 0, 0);

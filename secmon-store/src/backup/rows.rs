@@ -9,7 +9,7 @@ use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 
 use super::archive::{Cells, damaged};
 use super::shape::Shape;
-use super::tables::{Column, Kind};
+use super::tables::Kind;
 use crate::Result;
 use crate::connection::{Db, on};
 
@@ -49,7 +49,7 @@ pub(super) fn each_row(
     table: &Shape,
     mut take: impl FnMut(Cells) -> Result<()>,
 ) -> Result<()> {
-    let column = |(at, (name, kind)): (&str, &Column)| {
+    let column = |(at, (name, kind)): (&str, &(&str, Kind))| {
         let name = quoted(db, name);
         let bytes = match (&db, kind) {
             (Db::Sqlite(_), Kind::Int) => format!("CAST(CAST({name} AS TEXT) AS BLOB)"),

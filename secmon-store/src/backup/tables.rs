@@ -9,20 +9,17 @@ pub(super) enum Kind {
 }
 use Kind::{Bytes, Int, Text};
 
-/// A column.
-pub(super) type Column = (&'static str, Kind);
-
 /// A table.
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) name: &'static str,
-    pub(super) columns: &'static [Column],
+    pub(super) columns: &'static [(&'static str, Kind)],
     /// How many of the columns are the key, by which rows are ordered.
     pub(super) key: usize,
 }
 
-/// Tables that backups of before do not have.
-pub(super) const LATER: &[&str] = &["uncounted", "leases"];
+/// Tables that schemas of before do not have, and the change that made them.
+pub(super) const LATER: &[(&str, &str)] = &[("uncounted", "0010"), ("leases", "0010")];
 
 /// All but sessions, what is made anew (filters of text search), and what only tells triggers what they may allow.
 /// Streams come last: without them a store that was filled halfway holds nothing.

@@ -18,6 +18,7 @@ use diesel::sqlite::SqliteConnection;
 
 use crate::{Error, Result};
 
+pub(crate) use self::migrate::known;
 #[cfg(feature = "mysql")]
 pub(crate) use self::mysql::Connection;
 #[cfg(feature = "mysql")]
@@ -232,6 +233,11 @@ impl Location {
                 let _ = std::fs::remove_file(sqlite::beside(path, end));
             }
         }
+    }
+
+    /// Whether other machines have the same store.
+    pub(crate) fn is_shared(&self) -> bool {
+        !matches!(self.place, Place::Sqlite(_))
     }
 
     /// The name of a database on a server, as a file can have it.

@@ -6,6 +6,8 @@ use std::task::{Context, Poll, Wake};
 use std::thread::Thread;
 use std::time::Duration;
 
+use diesel::migration::Migration;
+use diesel::mysql::Mysql;
 use diesel::result::{Error, QueryResult};
 use diesel::{QueryableByName, RunQueryDsl, sql_query};
 use diesel_async::AsyncMysqlConnection;
@@ -15,7 +17,7 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
 use tokio::runtime::{Builder, Runtime};
 
-use super::migrate::{Keep, next};
+use super::migrate::next;
 use super::timed::{Timed, no_answer};
 use super::turn::Turn;
 
@@ -133,56 +135,78 @@ impl Place {
     pub(super) fn migrate(
         db: &mut Connection,
         last: Option<&str>,
-        keep: Keep<'_>,
+        keep: &dyn Fn(&str) -> crate::Result<()>,
     ) -> Result<(), String> {
-        let text = |error: Error| error.to_string();
-        let lock =
-            format!("SELECT GET_LOCK(LEFT(CONCAT('secmon.', DATABASE()), 64), {})", LONG.as_secs());
-        sql_query(lock).execute(db).map_err(text)?;
+        if missing(db, last)?.is_none() {
+            return Ok(());
+        }
+        // Nothing is asked of it while a backup is made.
+        let patient = format!("SET SESSION wait_timeout = {}", LONG.as_secs());
+        sql_query(patient).execute(db).map_err(|error| error.to_string())?;
+        let lock = format!(
+            "SELECT COALESCE(GET_LOCK(LEFT(CONCAT('secmon.', DATABASE()), 64), {}), 0) AS count",
+            LONG.as_secs()
+        );
+        let locked: Count = sql_query(lock).get_result(db).map_err(|error| error.to_string())?;
+        if locked.count == 0 {
+            return Err("another service has been changing its schema for hours".into());
+        }
         let done = kept(db, last, keep).and_then(|()| change(db, last));
         let unlock = "SELECT RELEASE_LOCK(LEFT(CONCAT('secmon.', DATABASE()), 64))";
-        sql_query(unlock).execute(db).map_err(text)?;
+        // Else it goes with the connection.
+        let _ = sql_query(unlock).execute(db);
         done
     }
 }
 
+/// The next change that was not made, up to one; told without the right to make anything.
+fn missing(
+    db: &mut Connection,
+    last: Option<&str>,
+) -> Result<Option<Box<dyn Migration<Mysql>>>, String> {
+    let applied = applied(db).map_err(|error| error.to_string())?;
+    Ok(next(&MIGRATIONS, &applied, last))
+}
+
 /// Keeps what is there before it changes.
-fn kept(db: &mut Connection, last: Option<&str>, keep: Keep<'_>) -> Result<(), String> {
-    let before = applied(db).map_err(|error| error.to_string())?;
+fn kept(
+    db: &mut Connection,
+    last: Option<&str>,
+    keep: &dyn Fn(&str) -> crate::Result<()>,
+) -> Result<(), String> {
+    let text = |error: Error| error.to_string();
+    let before = applied(db).map_err(text)?;
     let Some(version) = before.iter().max() else { return Ok(()) };
-    if next(db, MIGRATIONS, last).map_err(|error| error.to_string())?.is_none() {
+    if missing(db, last)?.is_none() {
         return Ok(());
     }
-    match keep(version) {
-        // On another node somebody has changed it meanwhile, and kept it before.
-        Err(_) if applied(db).is_ok_and(|now| now.len() > before.len()) => Ok(()),
-        Err(error) => Err(format!(
-            "its schema must be brought up to date, and no backup can be made before: {error}; nothing was changed"
-        )),
-        Ok(()) => Ok(()),
+    let Err(error) = keep(version) else { return Ok(()) };
+    // On another node somebody may be changing it, and has kept it before.
+    Turn::wait(db).map_err(text)?.end(db);
+    if applied(db).map_err(text)?.len() > before.len() {
+        return Ok(());
     }
+    Err(format!(
+        "its schema must be brought up to date, and no backup can be made before: {error}; nothing was changed"
+    ))
 }
 
 fn change(db: &mut Connection, last: Option<&str>) -> Result<(), String> {
-    let turn = Turn::wait(db).map_err(|error| error.to_string())?;
-    let done = loop {
-        match turn.take(db) {
-            Ok(true) => {}
-            Ok(false) => break Err("another service changes it by now".into()),
-            Err(error) => break Err(error.into()),
+    let mut done = || -> diesel::migration::Result<()> {
+        let turn = Turn::wait(db)?;
+        // Makes the table of what was applied, where there is none.
+        db.applied_migrations()?;
+        while missing(db, last)?.is_some() {
+            turn.keep(db)?;
+            // Asked again behind that: whoever had the turn meanwhile may have made it.
+            if let Some(next) = missing(db, last)? {
+                db.run_migration(&next)?;
+            }
         }
-        // Asked for behind that: whoever had the turn before may have made it.
-        let made = match next(db, MIGRATIONS, last) {
-            Ok(Some(next)) => db.run_migration(&next),
-            Ok(None) => break Ok(()),
-            Err(error) => break Err(error),
-        };
-        if let Err(error) = made {
-            break Err(error);
-        }
+        turn.end(db);
+        Ok(())
     };
-    turn.end(db);
-    done.map_err(|error| {
+    done().map_err(|error| {
         format!(
             "its schema cannot be brought up to date: {error}; the account needs the rights to make tables, \
              triggers and procedures, or somebody who has them opens the store once"

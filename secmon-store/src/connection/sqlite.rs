@@ -131,10 +131,13 @@ pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
 pub(super) fn migrate(connection: &mut SqliteConnection, last: Option<&str>) -> Result<(), String> {
     connection
         .exclusive_transaction(|connection| {
-            while let Some(next) = next(connection, MIGRATIONS, last)? {
+            loop {
+                let applied = applied(connection)?;
+                let Some(next) = next::<diesel::sqlite::Sqlite>(&MIGRATIONS, &applied, last) else {
+                    return Ok(());
+                };
                 connection.run_migration(&next)?;
             }
-            Ok(())
         })
         .map_err(|error: Box<dyn std::error::Error + Send + Sync>| error.to_string())
 }

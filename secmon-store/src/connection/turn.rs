@@ -42,15 +42,21 @@ impl Turn {
         if turn.needed {
             sql_query(TABLE).execute(db)?;
             sql_query("SET @secmon_turn = UUID()").execute(db)?;
-            while !turn.take(db)? {
-                std::thread::sleep(ASK);
-            }
+            turn.keep(db)?;
         }
         Ok(turn)
     }
 
-    /// Takes it, or keeps it for one more change; false if another has it.
-    pub(super) fn take(&self, db: &mut Connection) -> QueryResult<bool> {
+    /// Keeps it for one more change; waits until it has it again where another has taken it meanwhile.
+    pub(super) fn keep(&self, db: &mut Connection) -> QueryResult<()> {
+        while !self.take(db)? {
+            std::thread::sleep(ASK);
+        }
+        Ok(())
+    }
+
+    /// Takes it; false if another has it.
+    fn take(&self, db: &mut Connection) -> QueryResult<bool> {
         if !self.needed {
             return Ok(true);
         }
