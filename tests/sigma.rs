@@ -73,6 +73,18 @@ fn values() {
     probe(r"f: 'C:\Win*'", &[r#"{"f":"C:\\Windows"}"#], &[r#"{"f":"C:Windows"}"#]);
     probe(r"f: 'a\\*'", &[r#"{"f":"a\\b"}"#], &[r#"{"f":"ab"}"#]);
     probe("f: 4625", &[r#"{"f":4625}"#, r#"{"f":"4625"}"#], &[r#"{"f":46250}"#]);
+    // Numbers are the same however they are written; texts are not numbers.
+    probe(
+        "f: 1",
+        &[r#"{"f":1}"#, r#"{"f":1.0}"#, r#"{"f":[2,1e0]}"#, r#"{"f":"1"}"#],
+        &[r#"{"f":"1.0"}"#, r#"{"f":1.5}"#, r#"{"f":10}"#],
+    );
+    probe(
+        "f: 1.50",
+        &[r#"{"f":1.5}"#, r#"{"f":1.500}"#, r#"{"f":"1.50"}"#, r#"{"f":15e-1}"#],
+        &[r#"{"f":1.05}"#, r#"{"f":"1.500"}"#, r#"{"f":150}"#],
+    );
+    probe("f: 1e3", &[r#"{"f":1000}"#, r#"{"f":1000.0}"#], &[r#"{"f":"1000.0"}"#]);
     probe("f: '4625'", &[r#"{"f":4625}"#, r#"{"f":"4625"}"#], &[r#"{"f":462}"#]);
     probe("f: true", &[r#"{"f":true}"#, r#"{"f":"True"}"#], &[r#"{"f":false}"#]);
     probe("f: ''", &[r#"{"f":""}"#], &[r#"{"f":"x"}"#, r#"{"f":null}"#, r#"{"g":""}"#]);
@@ -505,6 +517,11 @@ fn filters_suppress_unless_they_say_otherwise() {
     let mut rules = SigmaRules::default();
     rules.load("f.yml", &filter(plain));
     assert!(problems(&rules)[0].contains("there is no rule `r`"));
+    // A correlation has nothing of its own to filter.
+    let counted = correlation("type: event_count\nrules: [a]\ntimespan: 1s\ncondition: {gte: 1}");
+    rules.load("c.yml", &counted.replace("name: corr", "name: r"));
+    let said = problems(&rules);
+    assert!(said[0].contains("c.yml:") && said[0].contains("no detection"), "{said:?}");
 }
 
 /// The incidents of rules over events, each with its second and a JSON object without braces.

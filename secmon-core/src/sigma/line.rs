@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use aho_corasick::packed::Searcher;
 use chrono::{DateTime, Utc};
 
+use super::predicate::plain_number;
 use super::view::{Fields, folded, names};
 use crate::event::{Value, rfc3339};
 use crate::parse::flat::{Flat, Raw};
@@ -27,7 +28,11 @@ impl Line<'_> {
             },
             // There may be an E in it.
             Raw::Number(from, to) => {
-                visit(folded(self.text.get(from..to).unwrap_or_default(), room));
+                let text = self.text.get(from..to).unwrap_or_default();
+                visit(folded(text, room));
+                if let Some(plain) = plain_number(text) {
+                    visit(&plain);
+                }
             }
             Raw::Bool(value) => visit(if value { "true" } else { "false" }),
             Raw::Null => {}

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::moment::Part;
 use super::pattern::Pattern;
 use super::placeholder::{Placeholders, expand};
-use super::predicate::{Expr, Number, Op, Reference, Test};
+use super::predicate::{Expr, Number, Op, Reference, Test, plain_number};
 use super::regex::Regex;
 use super::yaml::{Kind, Node};
 
@@ -144,7 +144,10 @@ fn read(node: &Node, placeholders: Option<Placeholders<'_>>) -> Result<Vec<Val>,
             expand(text, placeholders)?.into_iter().map(Val::Raw).collect()
         }
         (Kind::Text(text), None) => vec![Val::Raw(text.clone())],
-        (Kind::Number(text), _) => vec![Val::Number(text.clone())],
+        (Kind::Number(text), _) => {
+            let plain = plain_number(text);
+            std::iter::once(text.clone()).chain(plain).map(Val::Number).collect()
+        }
         (Kind::Bool(value), _) => vec![Val::Bool(*value)],
         (Kind::Null, _) => vec![Val::Null],
         (Kind::List(_) | Kind::Map(_), _) => {

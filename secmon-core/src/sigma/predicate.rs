@@ -130,6 +130,16 @@ impl Op {
     }
 }
 
+/// Another text for the number in a text, where it is written with a point or an exponent: `1` for `1.0`, `1.5` for
+/// `1.50`. Both sides of a comparison have it, so that numbers that are the same are found to be.
+pub(super) fn plain_number(text: &str) -> Option<String> {
+    if !text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
+        return None;
+    }
+    let number = text.parse::<f64>().ok().filter(|number| number.is_finite())?;
+    Some(number.to_string()).filter(|plain| plain != text)
+}
+
 /// A number by its text, compared exactly where both are integers of 64 bits.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) struct Number(Box<str>);

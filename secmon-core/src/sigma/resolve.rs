@@ -143,9 +143,15 @@ impl<'a> Resolver<'a> {
                 }
             };
             for at in targets {
-                let Some(Document { body: Body::Detection(source, _), file, header, .. }) =
-                    documents.get(at)
-                else {
+                let Some(Document { body, file, header, .. }) = documents.get(at) else { continue };
+                let Body::Detection(source, _) = body else {
+                    if filter.rules.is_some() {
+                        let reason = format!(
+                            "{file}:{} is no detection: name the rules that it refers to; not filtered",
+                            header.line
+                        );
+                        self.say(document, reason, true);
+                    }
                     continue;
                 };
                 if filter.source.covers(source) {

@@ -6,7 +6,7 @@ use aho_corasick::packed::Searcher;
 use chrono::SecondsFormat;
 
 use super::pattern::{Pattern, fold_into};
-use super::predicate::{Expr, Predicate, Reference, Test};
+use super::predicate::{Expr, Predicate, Reference, Test, plain_number};
 use crate::event::{Event, Value, rfc3339};
 
 /// What an event says besides its fields.
@@ -136,7 +136,12 @@ pub(super) fn each_text(value: &Value, visit: &mut dyn FnMut(&str)) {
         Value::List(values) => values.iter().for_each(|value| each_text(value, visit)),
         Value::Null => {}
         Value::Text(text) => visit(text),
-        Value::Decimal(text) => visit(text),
+        Value::Decimal(text) => {
+            visit(text);
+            if let Some(plain) = plain_number(text) {
+                visit(&plain);
+            }
+        }
         other => visit(&other.to_string()),
     }
 }

@@ -43,8 +43,27 @@ pub(crate) struct Flat {
     has_message: bool,
 }
 
-/// Bits for names, by a small hash: what is not in there is not there.
-type Bits = [u64; 4];
+/// Bits for names, by a small hash: what is not in there is not there. So many that few names meet.
+#[derive(Debug)]
+struct Bits([u64; 64]);
+
+impl Default for Bits {
+    fn default() -> Self {
+        Self([0; 64])
+    }
+}
+
+impl Bits {
+    fn has(&self, hash: usize) -> bool {
+        self.0.get(hash / 64).is_some_and(|word| word >> (hash % 64) & 1 == 1)
+    }
+
+    fn set(&mut self, hash: usize) {
+        if let Some(word) = self.0.get_mut(hash / 64) {
+            *word |= 1 << (hash % 64);
+        }
+    }
+}
 
 /// Names that mean more than a plain field, besides aliases.
 const SPECIAL: &[&str] = &[
@@ -70,22 +89,15 @@ const SPECIAL: &[&str] = &[
     "winlog.event_id",
 ];
 
+/// 2^64 divided by the golden ratio: spreads over the upper bits.
+const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
+
 static IS_SPECIAL: LazyLock<Bits> = LazyLock::new(|| {
-    let mut bits = [0; 4];
+    let mut bits = Bits::default();
     let aliases = ALIASES.iter().map(|(alias, _)| alias);
-    aliases.chain(SPECIAL).for_each(|name| set(&mut bits, small_hash(name)));
+    aliases.chain(SPECIAL).for_each(|name| bits.set(small_hash(name)));
     bits
 });
-
-fn is_set(bits: &Bits, hash: usize) -> bool {
-    bits.get(hash / 64).is_some_and(|word| word >> (hash % 64) & 1 == 1)
-}
-
-fn set(bits: &mut Bits, hash: usize) {
-    if let Some(word) = bits.get_mut(hash / 64) {
-        *word |= 1 << (hash % 64);
-    }
-}
 
 /// A piece of the line, of the arena, or a name that the crate knows.
 #[derive(Clone, Copy, Debug)]
@@ -115,7 +127,7 @@ impl Flat {
         self.sources.iter_mut().for_each(Vec::clear);
         self.windows = None;
         self.time = None;
-        self.seen = [0; 4];
+        self.seen = Bits::default();
         (self.channel, self.id, self.kind) = (None, (None, None, None), None);
         (self.has_process, self.has_message) = (false, false);
         let line = line.trim_end_matches(['\r', '\n', '\0']);
@@ -223,9 +235,16 @@ impl Flat {
     }
 }
 
+/// Of the first and the last bytes, and how many there are: names differ there.
 fn small_hash(name: &str) -> usize {
     let bytes = name.as_bytes();
-    let byte = |at: usize| usize::from(bytes.get(at).copied().unwrap_or_default());
-    let length = bytes.len();
-    (length * 37 + byte(0) * 7 + byte(length / 2) * 59 + byte(length.saturating_sub(1)) * 101) % 256
+    let eight = |part: Option<&[u8; 8]>| part.map_or(0, |part| u64::from_le_bytes(*part));
+    let four = |part: Option<&[u8; 4]>| part.map_or(0, |part| u32::from_le_bytes(*part).into());
+    let (first, last): (u64, u64) = match bytes.len() {
+        8.. => (eight(bytes.first_chunk()), eight(bytes.last_chunk())),
+        4.. => (four(bytes.first_chunk()), four(bytes.last_chunk())),
+        _ => (bytes.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), 0),
+    };
+    let mixed = (first ^ last.rotate_left(29) ^ bytes.len() as u64).wrapping_mul(MIX);
+    usize::try_from(mixed >> (u64::BITS - 12)).unwrap_or_default()
 }

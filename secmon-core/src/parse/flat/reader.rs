@@ -4,9 +4,7 @@ use chrono::{DateTime, Datelike as _, Timelike as _, Utc};
 use memchr::memchr2;
 
 use super::super::json::MOST_NAME;
-use super::{
-    Flat, IS_SPECIAL, MOST_DEPTH, MOST_FIELDS, Part, Raw, SPECIAL, is_set, set, small_hash,
-};
+use super::{Flat, IS_SPECIAL, MOST_DEPTH, MOST_FIELDS, Part, Raw, SPECIAL, small_hash};
 use crate::parse::aliases::ecs_name;
 use crate::parse::json::escaped;
 
@@ -69,7 +67,8 @@ impl Reader<'_> {
             return None;
         }
         let hash = small_hash(text);
-        let special = is_set(&IS_SPECIAL, hash)
+        let special = IS_SPECIAL
+            .has(hash)
             .then(|| ecs_name(text).or_else(|| SPECIAL.iter().find(|name| **name == text).copied()))
             .flatten();
         let Some(text) = special else {
@@ -120,12 +119,11 @@ impl Reader<'_> {
         let text = self.flat.text(self.line, name);
         // A name that stands twice is said in the event.
         if self.flat.fields.len() >= MOST_FIELDS
-            || (is_set(&self.flat.seen, hash)
-                && self.flat.names(self.line).any(|other| other == text))
+            || (self.flat.seen.has(hash) && self.flat.names(self.line).any(|other| other == text))
         {
             return None;
         }
-        set(&mut self.flat.seen, hash);
+        self.flat.seen.set(hash);
         self.flat.fields.push((name, value));
         Some(())
     }
