@@ -5,9 +5,11 @@
 
 mod reader;
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
+use foldhash::fast::FixedState;
 
 use self::reader::Reader;
 use super::aliases::ALIASES;
@@ -92,10 +94,15 @@ const SPECIAL: &[&str] = &[
 /// 2^64 divided by the golden ratio: spreads over the upper bits.
 const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
 
+/// Names that mean more than a plain field, and the names under which an event has them.
+static MEANT: LazyLock<HashMap<&str, &str, FixedState>> = LazyLock::new(|| {
+    let own = SPECIAL.iter().map(|name| (*name, *name));
+    own.chain(ALIASES.iter().copied()).collect()
+});
+
 static IS_SPECIAL: LazyLock<Bits> = LazyLock::new(|| {
     let mut bits = Bits::default();
-    let aliases = ALIASES.iter().map(|(alias, _)| alias);
-    aliases.chain(SPECIAL).for_each(|name| bits.set(small_hash(name)));
+    MEANT.keys().for_each(|name| bits.set(small_hash(name)));
     bits
 });
 

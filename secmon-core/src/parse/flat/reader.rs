@@ -4,8 +4,7 @@ use chrono::{DateTime, Datelike as _, Timelike as _, Utc};
 use memchr::memchr2;
 
 use super::super::json::MOST_NAME;
-use super::{Flat, IS_SPECIAL, MOST_DEPTH, MOST_FIELDS, Part, Raw, SPECIAL, small_hash};
-use crate::parse::aliases::ecs_name;
+use super::{Flat, IS_SPECIAL, MEANT, MOST_DEPTH, MOST_FIELDS, Part, Raw, small_hash};
 use crate::parse::json::escaped;
 
 pub(super) struct Reader<'a> {
@@ -67,10 +66,7 @@ impl Reader<'_> {
             return None;
         }
         let hash = small_hash(text);
-        let special = IS_SPECIAL
-            .has(hash)
-            .then(|| ecs_name(text).or_else(|| SPECIAL.iter().find(|name| **name == text).copied()))
-            .flatten();
+        let special = if IS_SPECIAL.has(hash) { MEANT.get(text).copied() } else { None };
         let Some(text) = special else {
             return if text.ends_with('#') { None } else { self.keep(name, hash, value) };
         };

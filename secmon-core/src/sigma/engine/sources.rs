@@ -1,6 +1,5 @@
 //! Which rules an event of some log sources is shown to.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
@@ -61,6 +60,9 @@ fn number(names: &HashMap<Box<str>, u32, FixedState>, name: &str) -> Option<u32>
     if let Some(at) = names.get(name) {
         return Some(*at);
     }
-    let lower: Cow<'_, str> = name.to_lowercase().into();
-    names.get(&*lower).copied()
+    // Rules write them small, and nearly all events do.
+    if name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+        return None;
+    }
+    names.get(name.to_lowercase().as_str()).copied()
 }
