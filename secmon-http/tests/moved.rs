@@ -1,6 +1,6 @@
 //! From a file to a server and back, by the command line: what was read before is not read again.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
 #[path = "../../tests/support/mariadb.rs"]
 mod mariadb;
