@@ -8,7 +8,7 @@ mod mariadb;
 mod stores;
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use disk::Disk;
 use mariadb::Server;
@@ -55,6 +55,11 @@ fn old(server: &Server, name: &str, keys: &Path) -> String {
     url
 }
 
+/// Where the backup of the database lies.
+fn kept(server: &Server, folder: &Path) -> PathBuf {
+    folder.join(format!("127.0.0.1_{}_secmon.schema-0009.backup", server.port))
+}
+
 fn names(folder: &Path) -> Vec<String> {
     let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
     let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
@@ -77,8 +82,8 @@ fn a_database_is_backed_up_before_its_schema_changes() {
         }
     });
     let proven = proof(&open(&url, &keys).unwrap());
-    assert_eq!(names(folder.path()), ["keys", "secmon.schema-0009.backup"]);
-    let backup = folder.path().join("secmon.schema-0009.backup");
+    assert_eq!(names(folder.path()).len(), 2, "keys and backup");
+    let backup = kept(&server, folder.path());
     let facts = fs::metadata(&backup).unwrap();
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&facts.permissions()) & 0o777, 0o600);
 
@@ -105,7 +110,7 @@ fn only_a_backup_of_this_database_and_attempt_counts() {
     let folder = folder();
     let keys = folder.path().join("keys");
     let url = old(&server, "secmon", &keys);
-    let backup = folder.path().join("secmon.schema-0009.backup");
+    let backup = kept(&server, folder.path());
     open(&url, &keys).unwrap();
     let made = fs::read(&backup).unwrap();
 
@@ -121,7 +126,7 @@ fn only_a_backup_of_this_database_and_attempt_counts() {
     let other_url = old(&other, "secmon", &elsewhere.path().join("keys"));
     for foreign in [b"notes of mine".to_vec(), {
         open(&other_url, &elsewhere.path().join("keys")).unwrap();
-        fs::read(elsewhere.path().join("secmon.schema-0009.backup")).unwrap()
+        fs::read(kept(&other, elsewhere.path())).unwrap()
     }] {
         fs::write(&backup, &foreign).unwrap();
         let refused = open(&url, &keys).unwrap_err().to_string();
@@ -132,7 +137,7 @@ fn only_a_backup_of_this_database_and_attempt_counts() {
     fs::write(&backup, "").unwrap();
     open(&url, &keys).unwrap();
     assert_eq!(fs::metadata(&backup).unwrap().len(), 0);
-    assert_eq!(names(folder.path()), ["keys", "secmon.schema-0009.backup"]);
+    assert_eq!(names(folder.path()).len(), 2, "keys and backup");
 }
 
 #[test]
@@ -144,7 +149,7 @@ fn a_change_that_broke_off_is_backed_up_as_what_it_was_before() {
     let change = include_str!("../secmon-store/migrations/mysql/0010_cluster/up.sql");
     server.run("secmon", change.split_inclusive(';').next().unwrap()).unwrap();
     sound(&open(&url, &folder.path().join("keys")).unwrap());
-    let backup = folder.path().join("secmon.schema-0009.backup");
+    let backup = kept(&server, folder.path());
     let again = format!("sqlite://{}/again.db", folder.path().display());
     Restore::new(&again).run(File::open(&backup).unwrap(), noon(100), |_| {}).unwrap();
     sound(&Store::open(&again).unwrap());

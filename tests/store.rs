@@ -713,6 +713,27 @@ fn positions_are_stored_with_the_records_that_they_speak_of() {
 }
 
 #[test]
+fn positions_from_another_place_are_named_as_here_unless_the_name_is_taken() {
+    let folder = folder();
+    let store = open(&folder);
+    let at = |name: &str| Position {
+        name: name.into(),
+        fingerprint: [7; 32],
+        head: 8,
+        position: 100,
+        lines: 10,
+    };
+    let positions = ["/a", "web-1:/b", "/c", "web-1:/c", "web-2:/d", "main:/e"].map(at).to_vec();
+    let mut first = writer(&store, 0);
+    first.write_request(Request { events: lines(1), key: None, positions }, noon(1)).unwrap();
+    store.adopt_positions("web-1").unwrap();
+    let own = |path: &str| store.position_name("web-1", path);
+    for name in [&own("/a"), &own("/b"), "/c", "web-1:/c", "web-2:/d", "main:/e"] {
+        assert_eq!(store.position(name).unwrap(), Some(at(name)));
+    }
+}
+
+#[test]
 fn tokens_and_sessions_are_known_by_their_secret_alone() {
     let folder = folder();
     let store = open(&folder);

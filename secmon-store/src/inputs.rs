@@ -72,21 +72,22 @@ impl Store {
         if self.0.location.is_shared() { format!("{machine}:{path}") } else { path.into() }
     }
 
-    /// Gives positions in files of a machine the names that they have in this store, which came from another place.
+    /// Gives positions in files of a machine, by their absolute paths, the names that they have in this store, which came
+    /// from another place. A name that is taken stays with whoever has it.
     pub fn adopt_positions(&self, machine: &str) -> Result<()> {
         let before = format!("{machine}:/");
         self.read(|db| {
             db.transaction(|db| {
                 let names: Vec<String> = on!(db, c => inputs::table.select(inputs::name).load(c))?;
-                for name in names {
+                for name in &names {
                     let path = name.strip_prefix(&before).map(|path| format!("/{path}"));
                     let path = path.unwrap_or_else(|| name.clone());
-                    if !path.starts_with('/') {
-                        continue;
+                    let new = self.position_name(machine, &path);
+                    // One of the new name is of whoever used that already.
+                    if path.starts_with('/') && !names.contains(&new) {
+                        let own = inputs::table.filter(inputs::name.eq(name));
+                        on!(db, c => diesel::update(own).set(inputs::name.eq(new)).execute(c))?;
                     }
-                    let own = inputs::table.filter(inputs::name.eq(&name));
-                    let new = inputs::name.eq(self.position_name(machine, &path));
-                    on!(db, c => diesel::update(own).set(new).execute(c))?;
                 }
                 Ok(())
             })

@@ -144,10 +144,7 @@ fn read(node: &Node, placeholders: Option<Placeholders<'_>>) -> Result<Vec<Val>,
             expand(text, placeholders)?.into_iter().map(Val::Raw).collect()
         }
         (Kind::Text(text), None) => vec![Val::Raw(text.clone())],
-        (Kind::Number(text), _) => {
-            let plain = plain_number(text);
-            std::iter::once(text.clone()).chain(plain).map(Val::Number).collect()
-        }
+        (Kind::Number(text), _) => vec![Val::Number(text.clone())],
         (Kind::Bool(value), _) => vec![Val::Bool(*value)],
         (Kind::Null, _) => vec![Val::Null],
         (Kind::List(_) | Kind::Map(_), _) => {
@@ -227,7 +224,7 @@ impl Item {
     }
 
     fn finish(self, field: Option<&str>) -> Result<Expr, String> {
-        let Self { values, mode, part, is_all, is_cased, is_not } = self;
+        let Self { mut values, mode, part, is_all, is_cased, is_not } = self;
         if field.is_none() && !(matches!(mode, Mode::Text | Mode::Regex(..)) && part.is_none()) {
             return Err("keywords are texts or regular expressions".into());
         }
@@ -242,6 +239,17 @@ impl Item {
                 Ok(Test::Part(part, op, number))
             };
             return joined(field, &values, number, is_all, is_not);
+        }
+        // Of whole values alone: a piece of a number is a text.
+        if matches!(mode, Mode::Text) && field.is_some() {
+            for values in &mut values {
+                let plain = |value: &Val| match value {
+                    Val::Number(text) => plain_number(text).map(Val::Number),
+                    _ => None,
+                };
+                let plain: Vec<Val> = values.iter().filter_map(plain).collect();
+                values.extend(plain);
+            }
         }
         let test = |value: &Val| {
             Ok(match &mode {

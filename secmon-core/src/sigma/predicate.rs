@@ -130,14 +130,37 @@ impl Op {
     }
 }
 
+/// The digits that an exponent may move a point by.
+const MOST_SHIFT: i32 = 30;
+
 /// Another text for the number in a text, where it is written with a point or an exponent: `1` for `1.0`, `1.5` for
-/// `1.50`. Both sides of a comparison have it, so that numbers that are the same are found to be.
+/// `15e-1`. Both sides of a comparison have it, so that numbers that are the same are found to be. Of a number without an
+/// exponent it is a piece of the text.
 pub(super) fn plain_number(text: &str) -> Option<String> {
     if !text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
         return None;
     }
-    let number = text.parse::<f64>().ok().filter(|number| number.is_finite())?;
-    Some(number.to_string()).filter(|plain| plain != text)
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let shift = exponent.parse::<i32>().ok().filter(|shift| shift.abs() <= MOST_SHIFT)?;
+    let digits = mantissa.strip_prefix(['-', '+']).unwrap_or(mantissa);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let mut all = format!("{whole}{fraction}");
+    if all.is_empty() || !all.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let point = i32::try_from(whole.len()).ok()? + shift;
+    let missing = usize::try_from(-point).unwrap_or_default();
+    all.insert_str(0, &"0".repeat(missing));
+    let point = usize::try_from(point).unwrap_or_default();
+    let behind = point.saturating_sub(all.len());
+    all.push_str(&"0".repeat(behind));
+    let (whole, fraction) = all.split_at_checked(point)?;
+    let whole =
+        Some(whole.trim_start_matches('0')).filter(|whole| !whole.is_empty()).unwrap_or("0");
+    let fraction = fraction.trim_end_matches('0');
+    let sign = if mantissa.starts_with('-') && (whole, fraction) != ("0", "") { "-" } else { "" };
+    let point = if fraction.is_empty() { "" } else { "." };
+    Some(format!("{sign}{whole}{point}{fraction}")).filter(|plain| plain != text)
 }
 
 /// A number by its text, compared exactly where both are integers of 64 bits.

@@ -35,12 +35,14 @@ impl Run for Move {
     fn run(self) -> Result<u8, Failure> {
         let from = Store::open_with(&self.from, self.from_keys.as_deref(), false)?;
         let moved = from.move_to(&self.to, self.to_keys.as_deref(), now(), |_| {})?;
-        let there = Store::open_with(&self.to, self.to_keys.as_deref(), false)?;
-        there.adopt_positions(&host_name())?;
         for stream in &moved.header.streams {
             say(format_args!("{}: {} records, root {}", stream.origin, stream.size, stream.root));
         }
         say("moved and verified; the streams are closed in the old store and go on in the new one");
+        let there = Store::open_with(&self.to, self.to_keys.as_deref(), false)?;
+        there.adopt_positions(&host_name()).map_err(|error| {
+            format!("the positions of `ingest` could not be named as they are there: {error}")
+        })?;
         Ok(0)
     }
 }

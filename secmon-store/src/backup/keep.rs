@@ -22,10 +22,10 @@ struct Clock {
     now: i64,
 }
 
-/// Makes it: `DATABASE.schema-NUMBER.backup` beside the folder of the key files. A file that is there is of an attempt
+/// Makes it: `HOST_PORT_DATABASE.schema-NUMBER.backup` beside the folder of the key files. A file that is there is of an attempt
 /// before, or empty: somebody says that he has made a backup in a way of his own.
 pub(crate) fn keep(location: &Location, keys: &Path, schema: &str) -> Result<()> {
-    let name = format!("{}.schema-{schema}.backup", location.database());
+    let name = format!("{}.schema-{schema}.backup", location.file_name());
     let path = keys.with_file_name(name);
     let mut partial = path.clone().into_os_string();
     partial.push(".partial");
@@ -91,7 +91,7 @@ fn is_of_this_attempt(location: &Location, path: &Path) -> Result<()> {
         return Ok(());
     }
     Err(damaged(&format!(
-        "`{}` is there already, of another database or of {}: put it elsewhere",
+        "`{}` is there already, of another store or from {}: put it elsewhere",
         path.display(),
         header.made_at.format("%Y-%m-%d")
     )))

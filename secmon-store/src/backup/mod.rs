@@ -22,8 +22,8 @@ pub(crate) use self::keep::keep;
 pub use self::restore::{Restore, Restored};
 use self::rows::each_row;
 use self::shape::shapes;
-use crate::connection::{Db, Location, on};
-use crate::{Result, Store};
+use crate::connection::{Db, Location, known, on};
+use crate::{Error, Result, Store};
 
 impl Store {
     /// Writes a backup; writers go on meanwhile. It holds no key files: personal values stay encrypted in it, and no
@@ -80,7 +80,7 @@ fn back_up(
         }
     };
     on!(&mut db, c => c.batch_execute(begin))?;
-    let header = write(&mut db, out, passphrase, now, progress);
+    let header = write(&mut db, location, out, passphrase, now, progress);
     // Nothing was changed.
     let _ = on!(&mut db, c => c.batch_execute("ROLLBACK"));
     header
@@ -88,12 +88,17 @@ fn back_up(
 
 fn write(
     db: &mut Db,
+    location: &Location,
     out: impl Write,
     passphrase: Option<&str>,
     now: DateTime<Utc>,
     mut progress: impl FnMut(u64),
 ) -> Result<Header> {
     let header = Header { made_at: now, streams: heads(db)?, schema: shape::version(db)? };
+    if let Some(migration) = header.schema.as_ref().filter(|schema| !known().contains(schema)) {
+        // A newer version has changed it while this one had it open: what it has made would be missed too late.
+        return Err(Error::Newer { url: location.url.clone(), migration: migration.clone() });
+    }
     let mut out = Out::begin(out, passphrase, &header)?;
     let mut count = 0;
     for table in shapes(db)? {

@@ -63,6 +63,7 @@ impl Location {
                 mysql::applied(&mut db).map_err(|error| self.failed(error.to_string()))?
             }
         };
+        self.check(&applied)?;
         match (last, applied.iter().max()) {
             (Some(last), Some(found)) if found.as_str() > last => Err(self.failed(format!(
                 "its schema ({found}) is newer than that of the backup ({last}): drop the empty database and make \

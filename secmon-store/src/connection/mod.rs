@@ -240,10 +240,10 @@ impl Location {
         !matches!(self.place, Place::Sqlite(_))
     }
 
-    /// The name of a database on a server, as a file can have it.
-    pub(crate) fn database(&self) -> String {
-        let name = self.url.rsplit('/').next().unwrap_or_default();
-        name.replace(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '-'), "_")
+    /// Host, port and name of a database on a server, as a file can have them: `127.0.0.1_3306_secmon`.
+    pub(crate) fn file_name(&self) -> String {
+        let place = self.url.rsplit('@').next().unwrap_or_default();
+        place.replace(|c: char| !c.is_alphanumeric() && !matches!(c, '.' | '-'), "_")
     }
 
     fn failed(&self, reason: String) -> Error {

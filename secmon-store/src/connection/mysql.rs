@@ -180,10 +180,14 @@ fn kept(
     if missing(db, last)?.is_none() {
         return Ok(());
     }
+    // Whoever may not change it finds out before: this asks for the right to make a table, though there is one.
+    db.applied_migrations().map_err(|error| unchanged(&error))?;
     let Err(error) = keep(version) else { return Ok(()) };
     // On another node somebody may be changing it, and has kept it before.
-    Turn::wait(db).map_err(text)?.end(db);
-    if applied(db).map_err(text)?.len() > before.len() {
+    if let Ok(turn) = Turn::wait(db) {
+        turn.end(db);
+    }
+    if applied(db).is_ok_and(|now| now.len() > before.len()) {
         return Ok(());
     }
     Err(format!(
@@ -192,26 +196,30 @@ fn kept(
 }
 
 fn change(db: &mut Connection, last: Option<&str>) -> Result<(), String> {
-    let mut done = || -> diesel::migration::Result<()> {
-        let turn = Turn::wait(db)?;
-        // Makes the table of what was applied, where there is none.
-        db.applied_migrations()?;
-        while missing(db, last)?.is_some() {
-            turn.keep(db)?;
-            // Asked again behind that: whoever had the turn meanwhile may have made it.
-            if let Some(next) = missing(db, last)? {
-                db.run_migration(&next)?;
-            }
+    let turn = Turn::wait(db).map_err(|error| unchanged(&error))?;
+    let done = run(db, last, &turn);
+    turn.end(db);
+    done.map_err(|error| unchanged(&*error))
+}
+
+fn run(db: &mut Connection, last: Option<&str>, turn: &Turn) -> diesel::migration::Result<()> {
+    // Makes the table of what was applied, where there is none.
+    db.applied_migrations()?;
+    while missing(db, last)?.is_some() {
+        turn.keep(db)?;
+        // Asked again behind that: whoever had the turn meanwhile may have made it.
+        if let Some(next) = missing(db, last)? {
+            db.run_migration(&next)?;
         }
-        turn.end(db);
-        Ok(())
-    };
-    done().map_err(|error| {
-        format!(
-            "its schema cannot be brought up to date: {error}; the account needs the rights to make tables, \
-             triggers and procedures, or somebody who has them opens the store once"
-        )
-    })
+    }
+    Ok(())
+}
+
+fn unchanged(error: &(impl std::fmt::Display + ?Sized)) -> String {
+    format!(
+        "its schema cannot be brought up to date: {error}; the account needs the rights to make tables, triggers and \
+         procedures, or somebody who has them opens the store once"
+    )
 }
 
 /// Whether a host is this machine.

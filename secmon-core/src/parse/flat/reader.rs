@@ -182,7 +182,8 @@ impl Reader<'_> {
                 return None;
             }
         }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
+        // What an event keeps as its text takes its way.
+        if matches!(self.peek(), Some(b'e' | b'E')) || self.line.get(from..self.at) == Some("-0") {
             return None;
         }
         Some(Raw::Number(from, self.at))
