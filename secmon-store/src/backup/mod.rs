@@ -50,7 +50,7 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Archive`](crate::Error::Archive) when it cannot be written.
+    /// [`Error::Archive`] when it cannot be written.
     pub fn backup(
         &self,
         out: impl Write,
