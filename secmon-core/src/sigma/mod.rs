@@ -29,6 +29,7 @@
 mod active;
 mod condition;
 mod correlation;
+mod encoding;
 mod engine;
 mod explain;
 mod line;
