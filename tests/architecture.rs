@@ -25,7 +25,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "ruleset", "seal", "work",
         ],
     ),
-    ("parse", &["event", "hex"]),
+    ("parse", &["event", "hex", "json"]),
     ("place", &[]),
     ("privacy", &["event", "group", "rules", "seal", "token"]),
     ("probe", &["event"]),

@@ -1,4 +1,5 @@
-//! Writes JSON as RFC 8785 demands, by hand: a record's body is hashed as it is written here.
+//! Writes JSON as RFC 8785 demands, by hand: a record's body is hashed as it is written here. And what readers
+//! of JSON look for in its bytes.
 
 use std::fmt::{Display, Write as _};
 use std::net::IpAddr;
@@ -97,30 +98,83 @@ pub(crate) fn push_escaped(out: &mut String, text: &str) {
     out.push_str(rest);
 }
 
-/// Where the first byte stands that a JSON string cannot hold as it is: `"`, `\` or a control character.
+/// What eight decimal digits say; none if one is no digit.
 #[inline]
-pub(crate) fn first_special(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::MAX / 0xFF;
-    const HIGH: u64 = ONES * 0x80;
-    // Eight bytes at a time: subtracting 1 from each sets the high bit where a byte was 0, subtracting
-    // 0x20 where it was less. A borrow can only set bits above a byte that was found: the lowest is true.
-    let below = |word: u64, least: u64| word.wrapping_sub(ONES * least) & !word;
+pub(crate) fn eight_digits(digits: [u8; 8]) -> Option<i64> {
+    let word = u64::from_le_bytes(digits);
+    // A digit has 3 in its upper half, and still has when 6 is added to it.
+    let upper = |word: u64| word & (ONES * 0xF0) == ONES * 0x30;
+    if !upper(word) || !upper(word.wrapping_add(ONES * 6)) {
+        return None;
+    }
+    // Neighbours are joined: to two digits, to four, to eight.
+    let join = |word: u64, digit: u64, mask: u64, bits: u32| {
+        (word.wrapping_mul(digit) + (word >> bits)) & mask
+    };
+    let two = join(word & (ONES * 0xF), 10, 0x00FF_00FF_00FF_00FF, 8);
+    let four = join(two, 100, 0x0000_FFFF_0000_FFFF, 16);
+    i64::try_from(join(four, 10_000, 0xFFFF_FFFF, 32)).ok()
+}
+
+const ONES: u64 = u64::MAX / 0xFF;
+
+/// A word whose lowest high bit is that of its first byte below one. Subtracting sets it, where a byte was
+/// less; a borrow can only set those of bytes above.
+#[inline]
+fn below(word: u64, least: u64) -> u64 {
+    word.wrapping_sub(ONES * least) & !word & (ONES * 0x80)
+}
+
+/// Where the first byte stands of which a word, or the byte alone, says so.
+#[inline]
+fn first(bytes: &[u8], word: impl Fn(u64) -> u64, byte: impl Fn(u8) -> bool) -> Option<usize> {
     let (words, rest) = bytes.as_chunks::<8>();
-    for (number, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let quotes = below(word ^ (ONES * 0x22), 1) | below(word ^ (ONES * 0x5C), 1);
-        let found = (below(word, 0x20) | quotes) & HIGH;
+    for (number, eight) in words.iter().enumerate() {
+        let found = word(u64::from_le_bytes(*eight));
         if found != 0 {
             return Some(number * 8 + found.trailing_zeros() as usize / 8);
         }
     }
-    let at = rest.iter().position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'))?;
+    let at = rest.iter().position(|found| byte(*found))?;
     Some(words.len() * 8 + at)
+}
+
+/// Where the first byte stands that a JSON string cannot hold as it is: `"`, `\` or a control character.
+#[inline]
+pub(crate) fn first_special(bytes: &[u8]) -> Option<usize> {
+    let special =
+        |word| below(word, 0x20) | below(word ^ (ONES * 0x22), 1) | below(word ^ (ONES * 0x5C), 1);
+    first(bytes, special, |byte| byte < 0x20 || matches!(byte, b'"' | b'\\'))
+}
+
+/// Where the first quote stands.
+#[inline]
+pub(crate) fn first_quote(bytes: &[u8]) -> Option<usize> {
+    first(bytes, |word| below(word ^ (ONES * 0x22), 1), |byte| byte == b'"')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn eight_digits_are_read_at_once_and_nothing_else_is() {
+        for (digits, says) in [
+            (b"00000000", Some(0)),
+            (b"12345678", Some(12_345_678)),
+            (b"99999999", Some(99_999_999)),
+            (b"00000090", Some(90)),
+        ] {
+            assert_eq!(eight_digits(*digits), says);
+        }
+        for at in 0..8 {
+            for byte in (0..=u8::MAX).filter(|byte| !byte.is_ascii_digit()) {
+                let mut digits = *b"90909090";
+                digits[at] = byte;
+                assert_eq!(eight_digits(digits), None, "{byte:#x} at {at}");
+            }
+        }
+    }
 
     #[test]
     fn integers_and_strings_are_canonical() {

@@ -16,7 +16,7 @@ pub(super) const FORMAT: Format = Format {
 /// Deeper nesting is refused, as most JSON readers do.
 const MOST_DEPTH: usize = 128;
 /// Bytes of a field's name, with the names of the objects around it: databases index no longer ones.
-pub(super) const MOST_NAME: usize = 1_000;
+const MOST_NAME: usize = 1_000;
 /// More fields than this do not fit the body of a record.
 const MOST_FIELDS: usize = 16_384;
 

@@ -3,9 +3,8 @@
 
 use crate::event::{Event, Sources};
 use std::borrow::Cow;
-use std::cmp::Ordering;
 
-/// Channels, and the services that Sigma rules call them; in the order of their small letters.
+/// Channels, and the services that Sigma rules call them.
 const CHANNELS: &[(&str, &str)] = &[
     ("Application", "application"),
     ("Directory Service", "ldap"),
@@ -99,15 +98,9 @@ pub(super) fn sources(
     id: Option<i64>,
     kind: Option<&str>,
 ) -> Option<(&'static str, &'static [&'static str])> {
-    let at = CHANNELS.binary_search_by(|(name, _)| order(name, channel)).ok()?;
-    let (_, service) = CHANNELS.get(at)?;
+    // Their lengths tell nearly all of them apart: no search is faster.
+    let (_, service) = CHANNELS.iter().find(|(name, _)| name.eq_ignore_ascii_case(channel))?;
     Some((service, id.map_or(&[], |id| categories(service, id, kind))))
-}
-
-/// The order of two names, whatever their case.
-fn order(a: &str, b: &str) -> Ordering {
-    let lower = |byte: u8| byte.to_ascii_lowercase();
-    a.bytes().map(lower).cmp(b.bytes().map(lower))
 }
 
 /// The categories of an event id.
@@ -159,7 +152,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn channels_are_sorted() {
-        assert!(CHANNELS.is_sorted_by(|(a, _), (b, _)| order(a, b).is_lt()));
+    fn every_channel_stands_once() {
+        for (at, (name, _)) in CHANNELS.iter().enumerate() {
+            let same = CHANNELS.iter().rposition(|(other, _)| other.eq_ignore_ascii_case(name));
+            assert_eq!(same, Some(at), "{name}");
+        }
     }
 }

@@ -162,7 +162,7 @@ impl Ruleset {
 
     /// As [`Ruleset::prepare`], for bytes that may be no UTF-8.
     pub fn prepare_bytes(&self, line: &[u8], format: LineFormat, cx: &Context) -> Prepared {
-        match std::str::from_utf8(line) {
+        match simdutf8::compat::from_utf8(line) {
             Ok(line) => self.prepare(line, format, cx),
             Err(error) => {
                 let error = format!("not UTF-8 at byte {}", error.valid_up_to());
@@ -226,7 +226,7 @@ impl Ruleset {
         if let Some(matcher) = self.0.sigma.as_ref().filter(|_| self.0.direct.is_empty()) {
             let is_json = format == LineFormat::Named("json")
                 || (format == LineFormat::Detect && line.first() == Some(&b'{'));
-            let text = std::str::from_utf8(line).ok().filter(|_| is_json);
+            let text = simdutf8::basic::from_utf8(line).ok().filter(|_| is_json);
             let found = text.and_then(|text| matcher.signals_of_line(text, cx.reference));
             if let Some(found) = found {
                 return found;

@@ -100,14 +100,22 @@ impl<'a> Body<'a> {
         if bytes.len() > MOST_BODY {
             return Err(format!("longer than {MOST_BODY} bytes"));
         }
-        let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
-        let mut reader = Strict::new(text);
+        let text = simdutf8::compat::from_utf8(bytes).map_err(|error| error.to_string())?;
         let mut body = Self::default();
-        reader.object(&mut |reader, key| body.member(reader, key))?;
-        reader.end()?;
+        if body.usual(&mut Strict::new(text)).is_none() {
+            body = Self::of_any(text)?;
+        }
         if body.version != 1 {
             return Err(format!("version {} is not known", body.version));
         }
+        Ok(body)
+    }
+
+    /// Reads a body by its keys, whatever they are.
+    fn of_any(text: &'a str) -> Result<Self, String> {
+        let (mut reader, mut body) = (Strict::new(text), Self::default());
+        reader.object(|reader, key| body.member(reader, key))?;
+        reader.end()?;
         Ok(body)
     }
 
@@ -155,6 +163,67 @@ impl<'a> Body<'a> {
         self.said.get_or_insert_default()
     }
 
+    /// Reads a body whose members are those of nearly all events, without looking for their keys: those are
+    /// sorted as they stand here. None if there are others, or anything is wrong.
+    fn usual(&mut self, reader: &mut Strict<'a>) -> Option<()> {
+        reader.passes(b"{\"at\":")?;
+        self.at = reader.integer().ok()?;
+        reader.passes(b",\"cat\":")?;
+        self.category = reader.string(&mut self.escaped).ok()?;
+        reader.passes(b",\"ev\":")?;
+        self.event(reader).ok()?;
+        reader.passes(b",\"exp\":")?;
+        self.expires = reader.integer().ok()?;
+        reader.passes(b",\"id\":")?;
+        reader.value(0).ok()?;
+        reader.passes(b",\"lvl\":")?;
+        self.level = reader.string(&mut self.escaped).ok()?;
+        if reader.passes(b",\"raw\":").is_some() {
+            reader.value(0).ok()?;
+        }
+        reader.passes(b",\"seq\":")?;
+        self.seq = reader.integer().ok()?;
+        reader.passes(b",\"src\":")?;
+        reader.value(0).ok()?;
+        reader.passes(b",\"st\":")?;
+        self.stream = reader.string(&mut self.escaped).ok()?;
+        reader.passes(b",\"ts\":")?;
+        self.time = reader.integer().ok()?;
+        if reader.passes(b",\"tz\":").is_some() {
+            reader.value(0).ok()?;
+        }
+        reader.passes(b",\"v\":")?;
+        self.version = reader.integer().ok()?;
+        reader.passes(b"}")?;
+        reader.end().ok()
+    }
+
+    fn event(&mut self, reader: &mut Strict<'a>) -> Result<(), String> {
+        let mut escaped = false;
+        reader.object(|reader, key| {
+            let field = match key {
+                "host.name" => &mut self.host,
+                "source.ip" => &mut self.source_ip,
+                "user.name" => &mut self.user,
+                "event.action" => &mut self.action,
+                "event.outcome" => &mut self.outcome,
+                _ if key.ends_with('#') => {
+                    let sealed = reader.string(&mut escaped)?;
+                    self.commitments.extend(key.strip_suffix('#').zip(Some(sealed)));
+                    return Ok(());
+                }
+                _ => return reader.value(0),
+            };
+            if reader.peek() == Some(b'"') {
+                *field = Some(reader.string(&mut escaped)?);
+                return Ok(());
+            }
+            reader.value(0)
+        })?;
+        self.escaped |= escaped;
+        Ok(())
+    }
+
     fn member(&mut self, reader: &mut Strict<'a>, key: &str) -> Result<(), String> {
         match key {
             "at" => self.at = reader.integer()?,
@@ -166,7 +235,7 @@ impl<'a> Body<'a> {
             "policy" => self.said().policy = Some(reader.string(&mut self.escaped)?),
             "next" => self.said().next = Some(reader.string(&mut self.escaped)?),
             "cat" => self.category = reader.string(&mut self.escaped)?,
-            "erased" => reader.object(&mut |reader, field| {
+            "erased" => reader.object(|reader, field| {
                 self.said().erased.push((field, reader.integers()?));
                 Ok(())
             })?,
@@ -176,30 +245,7 @@ impl<'a> Body<'a> {
             "vkeys" => self.said().vkeys = reader.strings(&mut self.escaped)?,
             "of" => self.said().of = Some(reader.string(&mut self.escaped)?),
             "raw#" => self.commitments.push((RAW, reader.string(&mut self.escaped)?)),
-            "ev" => {
-                let mut escaped = false;
-                reader.object(&mut |reader, key| {
-                    let field = match key {
-                        "host.name" => &mut self.host,
-                        "source.ip" => &mut self.source_ip,
-                        "user.name" => &mut self.user,
-                        "event.action" => &mut self.action,
-                        "event.outcome" => &mut self.outcome,
-                        _ if key.ends_with('#') => {
-                            let sealed = reader.string(&mut escaped)?;
-                            self.commitments.extend(key.strip_suffix('#').zip(Some(sealed)));
-                            return Ok(());
-                        }
-                        _ => return reader.value(0),
-                    };
-                    if reader.peek() == Some(b'"') {
-                        *field = Some(reader.string(&mut escaped)?);
-                        return Ok(());
-                    }
-                    reader.value(0)
-                })?;
-                self.escaped |= escaped;
-            }
+            "ev" => self.event(reader)?,
             "exp" => self.expires = reader.integer()?,
             "lvl" => self.level = reader.string(&mut self.escaped)?,
             "seq" => self.seq = reader.integer()?,
@@ -276,6 +322,38 @@ mod tests {
         let parsed = Body::parse(body.as_bytes()).unwrap();
         assert_eq!((parsed.seq, parsed.host, parsed.stream), (7, Some("web-1"), "c/0a"));
         assert_eq!(decode(body.as_bytes(), &BTreeMap::new()).unwrap().to_json(), event.to_json());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_usual_way_reads_what_the_other_reads(
+            at in 0..400_usize,
+            put in proptest::option::of(proptest::sample::select(r#"{}[]":,\09ex "#.as_bytes())),
+            insert: bool,
+            plain: bool,
+        ) {
+            let mut event = sample();
+            if plain {
+                event = Event::new(event.time);
+                event.set(fields::HOST_NAME, "web-1");
+                event.set(fields::USER_NAME, "root");
+            }
+            let mut bytes = body(&event).into_bytes();
+            proptest::prop_assert!(Body::default().usual(&mut Strict::new(&body(&event))).is_some());
+            let at = at.min(bytes.len() - 1);
+            match put {
+                Some(byte) if insert => bytes.insert(at, byte),
+                Some(byte) => bytes[at] = byte,
+                None => drop(bytes.remove(at)),
+            }
+            let text = String::from_utf8(bytes).unwrap();
+            let mut quick = Body::default();
+            let other = Body::of_any(&text);
+            match quick.usual(&mut Strict::new(&text)) {
+                Some(()) => proptest::prop_assert_eq!(Ok(quick), other),
+                None => proptest::prop_assert_eq!(Body::parse(text.as_bytes()).is_ok(), other.is_ok_and(|body| body.version == 1)),
+            }
+        }
     }
 
     #[test]

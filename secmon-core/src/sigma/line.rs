@@ -26,10 +26,9 @@ impl Line<'_> {
                 Some(lower) => visit(lower),
                 None => visit(folded(self.flat.text(self.text, part), room)),
             },
-            // There may be an E in it.
             Raw::Number(from, to) => {
                 let text = self.text.get(from..to).unwrap_or_default();
-                visit(folded(text, room));
+                visit(text);
                 if let Some(plain) = plain_number(text) {
                     visit(&plain);
                 }

@@ -3,16 +3,13 @@
 //! Only objects whose event would hold the same names and texts are read so; all others are refused, and
 //! take the way of an event.
 
+mod names;
 mod reader;
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
-
 use chrono::{DateTime, Utc};
-use foldhash::fast::FixedState;
 
+use self::names::Names;
 use self::reader::Reader;
-use super::aliases::ALIASES;
 use super::windows;
 
 /// Longer objects are not read so: what does not fit a record becomes another event.
@@ -35,76 +32,14 @@ pub(crate) struct Flat {
     windows: Option<(&'static str, &'static [&'static str])>,
     time: Option<(Part, DateTime<Utc>)>,
     path: String,
-    /// The names that stand here.
-    seen: Bits,
-    /// The places of fields that tell the kind of a Windows event.
-    channel: Option<Raw>,
-    id: (Option<Raw>, Option<Raw>, Option<Raw>),
+    names: Names,
+    /// What tells the kind of a Windows event, under each of its names.
+    channel: [Option<Raw>; 2],
+    id: [Option<Raw>; 3],
     kind: Option<Raw>,
     has_process: bool,
     has_message: bool,
 }
-
-/// Bits for names, by a small hash: what is not in there is not there. So many that few names meet.
-#[derive(Debug)]
-struct Bits([u64; 64]);
-
-impl Default for Bits {
-    fn default() -> Self {
-        Self([0; 64])
-    }
-}
-
-impl Bits {
-    fn has(&self, hash: usize) -> bool {
-        self.0.get(hash / 64).is_some_and(|word| word >> (hash % 64) & 1 == 1)
-    }
-
-    fn set(&mut self, hash: usize) {
-        if let Some(word) = self.0.get_mut(hash / 64) {
-            *word |= 1 << (hash % 64);
-        }
-    }
-}
-
-/// Names that mean more than a plain field, besides aliases.
-const SPECIAL: &[&str] = &[
-    "@timestamp",
-    "Channel",
-    "EventID",
-    "EventType",
-    "category",
-    "destination.ip",
-    "event.action",
-    "event.code",
-    "event.module",
-    "event.outcome",
-    "event.timezone",
-    "log.level",
-    "message",
-    "process.name",
-    "product",
-    "secmon.repeat",
-    "service",
-    "source.ip",
-    "winlog.channel",
-    "winlog.event_id",
-];
-
-/// 2^64 divided by the golden ratio: spreads over the upper bits.
-const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
-
-/// Names that mean more than a plain field, and the names under which an event has them.
-static MEANT: LazyLock<HashMap<&str, &str, FixedState>> = LazyLock::new(|| {
-    let own = SPECIAL.iter().map(|name| (*name, *name));
-    own.chain(ALIASES.iter().copied()).collect()
-});
-
-static IS_SPECIAL: LazyLock<Bits> = LazyLock::new(|| {
-    let mut bits = Bits::default();
-    MEANT.keys().for_each(|name| bits.set(small_hash(name)));
-    bits
-});
 
 /// A piece of the line, of the arena, or a name that the crate knows.
 #[derive(Clone, Copy, Debug)]
@@ -134,8 +69,8 @@ impl Flat {
         self.sources.iter_mut().for_each(Vec::clear);
         self.windows = None;
         self.time = None;
-        self.seen = Bits::default();
-        (self.channel, self.id, self.kind) = (None, (None, None, None), None);
+        self.names.begin();
+        (self.channel, self.id, self.kind) = ([None; 2], [None; 3], None);
         (self.has_process, self.has_message) = (false, false);
         let line = line.trim_end_matches(['\r', '\n', '\0']);
         // One pass finds control characters, which no string may hold.
@@ -227,9 +162,8 @@ impl Flat {
             Some(Raw::Text(part)) => Some(self.text(line, part)),
             _ => None,
         };
-        let told = text(self.channel).and_then(|channel| {
-            let (first, second, third) = self.id;
-            let id = [first, second, third].into_iter().flatten().find_map(|raw| match raw {
+        let told = self.channel.into_iter().find_map(text).and_then(|channel| {
+            let id = self.id.into_iter().flatten().find_map(|raw| match raw {
                 Raw::Number(from, to) => line.get(from..to)?.parse().ok(),
                 Raw::Text(part) => self.text(line, part).parse().ok(),
                 _ => None,
@@ -240,18 +174,4 @@ impl Flat {
         // A program's message may say more than the fields.
         !(self.has_process && self.has_message)
     }
-}
-
-/// Of the first and the last bytes, and how many there are: names differ there.
-fn small_hash(name: &str) -> usize {
-    let bytes = name.as_bytes();
-    let eight = |part: Option<&[u8; 8]>| part.map_or(0, |part| u64::from_le_bytes(*part));
-    let four = |part: Option<&[u8; 4]>| part.map_or(0, |part| u32::from_le_bytes(*part).into());
-    let (first, last): (u64, u64) = match bytes.len() {
-        8.. => (eight(bytes.first_chunk()), eight(bytes.last_chunk())),
-        4.. => (four(bytes.first_chunk()), four(bytes.last_chunk())),
-        _ => (bytes.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), 0),
-    };
-    let mixed = (first ^ last.rotate_left(29) ^ bytes.len() as u64).wrapping_mul(MIX);
-    usize::try_from(mixed >> (u64::BITS - 12)).unwrap_or_default()
 }

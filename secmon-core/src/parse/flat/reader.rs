@@ -3,8 +3,9 @@
 use chrono::{DateTime, Datelike as _, Timelike as _, Utc};
 use memchr::memchr2;
 
-use super::super::json::MOST_NAME;
-use super::{Flat, IS_SPECIAL, MEANT, MOST_DEPTH, MOST_FIELDS, Part, Raw, small_hash};
+use super::names::{Meaning, Place};
+use super::{Flat, MOST_DEPTH, MOST_FIELDS, Part, Raw};
+use crate::json::first_special;
 use crate::parse::json::escaped;
 
 pub(super) struct Reader<'a> {
@@ -23,9 +24,7 @@ impl Reader<'_> {
         }
         loop {
             self.blank();
-            let key = self.string()?;
-            self.blank();
-            self.expect(b':')?;
+            let (key, known) = self.key(depth)?;
             self.blank();
             let length = self.flat.path.len();
             if depth > 0 || self.peek() == Some(b'{') {
@@ -40,7 +39,7 @@ impl Reader<'_> {
             } else {
                 let value = self.value()?;
                 let name = if depth > 0 { self.keep_path() } else { key };
-                self.push(name, value)?;
+                self.push(name, known, value)?;
             }
             self.flat.path.truncate(length);
             self.blank();
@@ -59,68 +58,61 @@ impl Reader<'_> {
         Part::Arena(from, self.flat.arena.len())
     }
 
-    /// Keeps a field; none if an event would say something else than what stands here.
-    fn push(&mut self, name: Part, value: Raw) -> Option<()> {
-        let text = self.flat.text(self.line, name);
-        if text.len() > MOST_NAME {
-            return None;
+    /// A name and its colon; the name's place if it was guessed right.
+    fn key(&mut self, depth: usize) -> Option<(Part, Option<Place>)> {
+        let rest = self.bytes.get(self.at..)?;
+        if depth == 0
+            && let Some((place, length)) = self.flat.names.guess(rest)
+        {
+            let from = self.at + 1;
+            self.at += length;
+            return Some((Part::Line(from, self.at - 2), Some(place)));
         }
-        let hash = small_hash(text);
-        let special = if IS_SPECIAL.has(hash) { MEANT.get(text).copied() } else { None };
-        let Some(text) = special else {
-            return if text.ends_with('#') { None } else { self.keep(name, hash, value) };
-        };
-        let name = Part::Known(text);
-        let is_text = matches!(value, Raw::Text(_));
-        let flat = &mut *self.flat;
-        let source = match text {
-            "product" => Some(0),
-            "category" => Some(1),
-            "service" => Some(2),
-            "@timestamp" => {
-                let Raw::Text(part) = value else { return None };
-                let time = canonical(flat.text(self.line, part))?;
-                let is_first = flat.time.is_none();
-                flat.time = Some((part, time));
-                return is_first.then_some(());
-            }
-            "event.timezone" | "log.level" | "event.module" | "event.outcome" | "event.action"
-            | "source.ip" | "destination.ip" | "secmon.repeat" => return None,
-            "message" if !is_text => return None,
-            _ => None,
-        };
-        match text {
-            "Channel" => flat.channel = Some(value),
-            "winlog.channel" => flat.channel = flat.channel.or(Some(value)),
-            "EventID" => flat.id.0 = Some(value),
-            "winlog.event_id" => flat.id.1 = Some(value),
-            "event.code" => flat.id.2 = Some(value),
-            "EventType" => flat.kind = Some(value),
-            "process.name" => flat.has_process = true,
-            "message" => flat.has_message = true,
-            _ => {}
-        }
-        let hash = small_hash(text);
-        if let Some(dimension) = source {
-            if !is_text || self.flat.sources.get(dimension).is_some_and(|names| !names.is_empty()) {
-                return None;
-            }
-            self.flat.sources.get_mut(dimension)?.push(value);
-            return Some(());
-        }
-        self.keep(name, hash, value)
+        let key = self.string()?;
+        self.blank();
+        self.expect(b':')?;
+        Some((key, None))
     }
 
-    fn keep(&mut self, name: Part, hash: usize, value: Raw) -> Option<()> {
-        let text = self.flat.text(self.line, name);
+    /// Keeps a field; none if an event would say something else than what stands here.
+    fn push(&mut self, name: Part, known: Option<Place>, value: Raw) -> Option<()> {
+        let flat = &mut *self.flat;
+        let place = match (known, name) {
+            (Some(place), _) => place,
+            (None, Part::Line(from, to)) => flat.names.place(self.line.get(from..to)?)?,
+            (None, Part::Arena(from, to)) => flat.names.place(flat.arena.get(from..to)?)?,
+            (None, Part::Known(name)) => flat.names.place(name)?,
+        };
+        flat.names.follows(place);
         // A name that stands twice is said in the event.
-        if self.flat.fields.len() >= MOST_FIELDS
-            || (self.flat.seen.has(hash) && self.flat.names(self.line).any(|other| other == text))
-        {
+        let (meaning, ecs) = flat.names.enter(place)?;
+        let is_text = matches!(value, Raw::Text(_));
+        match meaning {
+            Meaning::Plain => {}
+            Meaning::Refused => return None,
+            Meaning::Time => {
+                let Raw::Text(part) = value else { return None };
+                let time = canonical(flat.text(self.line, part))?;
+                flat.time = Some((part, time));
+                return Some(());
+            }
+            Meaning::Source(dimension) => {
+                flat.sources.get_mut(dimension).filter(|_| is_text)?.push(value);
+                return Some(());
+            }
+            Meaning::Channel(order) => *flat.channel.get_mut(order)? = Some(value),
+            Meaning::EventId(order) => *flat.id.get_mut(order)? = Some(value),
+            Meaning::EventType => flat.kind = Some(value),
+            Meaning::Process => flat.has_process = true,
+            Meaning::Message => {
+                flat.has_message = true;
+                is_text.then_some(())?;
+            }
+        }
+        if flat.fields.len() >= MOST_FIELDS {
             return None;
         }
-        self.flat.seen.set(hash);
-        self.flat.fields.push((name, value));
+        flat.fields.push((ecs.map_or(name, Part::Known), value));
         Some(())
     }
 
@@ -200,38 +192,50 @@ impl Reader<'_> {
     fn string(&mut self) -> Option<Part> {
         self.expect(b'"')?;
         let from = self.at;
+        // Where what is not in the arena begins.
+        let mut begin = from;
         let mut kept: Option<usize> = None;
         loop {
             let rest = self.bytes.get(self.at..)?;
-            let length = memchr2(b'"', b'\\', rest)?;
+            // Most texts are short.
+            let head = rest.first_chunk::<16>().and_then(|head| first_special(head));
+            let length = head.or_else(|| memchr2(b'"', b'\\', rest))?;
             let end = self.at + length;
-            if kept.is_some() || rest.get(length) == Some(&b'\\') {
-                kept.get_or_insert(self.flat.arena.len());
-                self.flat.arena.push_str(self.line.get(self.at..end)?);
-            }
             self.at = end + 1;
             if rest.get(length) == Some(&b'"') {
-                return Some(match kept {
-                    Some(from) => Part::Arena(from, self.flat.arena.len()),
-                    None => Part::Line(from, end),
-                });
+                let Some(kept) = kept else { return Some(Part::Line(from, end)) };
+                self.flat.arena.push_str(self.line.get(begin..end)?);
+                return Some(Part::Arena(kept, self.flat.arena.len()));
             }
-            let byte = self.peek()?;
-            let plain = match escaped(byte) {
-                Some(plain) => plain,
-                None if byte == b'u' => {
-                    let digits = self.line.get(self.at + 1..self.at + 5)?;
-                    let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-                    let code = is_hex.then(|| u32::from_str_radix(digits, 16).ok())??;
-                    self.at += 4;
-                    // None for half of a pair: rare enough for the other way.
-                    char::from_u32(code)?
-                }
-                None => return None,
-            };
-            self.flat.arena.push(plain);
-            self.at += 1;
+            kept.get_or_insert(self.flat.arena.len());
+            self.flat.arena.push_str(self.line.get(begin..end)?);
+            begin = self.escape()?;
         }
+    }
+
+    /// Passes over an escape behind its backslash; where the text goes on.
+    fn escape(&mut self) -> Option<usize> {
+        let byte = self.peek()?;
+        if matches!(byte, b'"' | b'\\' | b'/') {
+            // It stands for itself.
+            self.at += 1;
+            return Some(self.at - 1);
+        }
+        let plain = match escaped(byte) {
+            Some(plain) => plain,
+            None if byte == b'u' => {
+                let digits = self.line.get(self.at + 1..self.at + 5)?;
+                let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+                let code = is_hex.then(|| u32::from_str_radix(digits, 16).ok())??;
+                self.at += 4;
+                // None for half of a pair: rare enough for the other way.
+                char::from_u32(code)?
+            }
+            None => return None,
+        };
+        self.flat.arena.push(plain);
+        self.at += 1;
+        Some(self.at)
     }
 
     pub(super) fn blank(&mut self) {

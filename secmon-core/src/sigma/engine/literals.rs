@@ -5,7 +5,8 @@
 //! as a whole. That is faster than an automaton over some thousand texts, whose states fit no cache, and
 //! takes a fraction of its memory and time to build.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
 use aho_corasick::packed::Searcher;
 use foldhash::fast::FixedState;
@@ -61,8 +62,11 @@ impl Literals {
                 length.push(literal);
             }
         }
-        let texts: Vec<&str> =
-            [&one, &two, &three, &long].into_iter().flatten().map(|one| &*one.text).collect();
+        let texts: Vec<&[u8]> = [&one, &two, &three, &long]
+            .into_iter()
+            .flatten()
+            .map(|one| from_rarest(one.text.as_bytes()))
+            .collect();
         if (1..=FEW).contains(&texts.len()) && texts.iter().all(|text| text.len() > 1) {
             all.few = Searcher::new(texts);
         }
@@ -102,6 +106,13 @@ impl Literals {
         self.two.find(bytes, hit);
         self.one.find(bytes, hit);
     }
+}
+
+/// A text from the first of its windows on that is rare: what begins so is seldom mistaken for it.
+fn from_rarest(text: &[u8]) -> &[u8] {
+    let rarest =
+        windows::<4>(text).enumerate().min_by_key(|(at, window)| (commonness::<4>(*window), *at));
+    rarest.and_then(|(at, _)| text.get(at..)).unwrap_or(text)
 }
 
 fn is_separator(byte: u8) -> bool {
@@ -164,7 +175,7 @@ impl<const N: usize> Windows<N> {
         for literal in literals {
             let bytes = literal.text.as_bytes();
             let rarest = windows::<N>(bytes).enumerate().min_by_key(|(at, window)| {
-                (uses.get(window).copied().unwrap_or_default() + commonness(*window), *at)
+                (uses.get(window).copied().unwrap_or_default() + commonness::<N>(*window), *at)
             });
             let Some((offset, window)) = rarest else { continue };
             let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
@@ -254,10 +265,40 @@ fn hash(window: u32) -> u32 {
     window.wrapping_mul(0x9E37_79B1)
 }
 
-/// Letters, dots and separators are in every value; digits and signs are rarer.
-fn commonness(window: u32) -> u32 {
+/// What stands in nearly all paths, commands and messages: a text is not known by a part of these.
+const COMMON: &[&str] = &[
+    ".exe ",
+    ".dll",
+    "/etc/",
+    "/usr/bin/",
+    "/usr/sbin/",
+    "\\appdata\\local\\temp\\",
+    "\\appdata\\roaming\\",
+    "\\device\\harddiskvolume",
+    "c:\\program files (x86)\\",
+    "c:\\programdata\\",
+    "c:\\users\\",
+    "c:\\windows\\system32\\windowspowershell\\v1.0\\powershell.exe",
+    "c:\\windows\\syswow64\\",
+    "hklm\\software\\microsoft\\windows nt\\currentversion\\",
+    "hklm\\system\\currentcontrolset\\services\\",
+    "https://www.",
+    "microsoft-windows-",
+    "nt authority\\system",
+];
+
+/// How often a window is to be expected beyond the texts: letters, dots and separators are in every value,
+/// digits and signs are rarer.
+fn commonness<const N: usize>(window: u32) -> u32 {
+    static WINDOWS: LazyLock<HashSet<u32, FixedState>> = LazyLock::new(|| {
+        let bytes = || COMMON.iter().map(|text| text.as_bytes());
+        bytes().flat_map(windows::<4>).chain(bytes().flat_map(windows::<3>)).collect()
+    });
     let common = |byte: &u8| matches!(byte, b'a'..=b'z' | b' ' | b'.' | b'\\' | b'/');
-    u32::from(window.to_le_bytes().iter().all(common))
+    match window {
+        window if N > 2 && WINDOWS.contains(&window) => 1_000,
+        window => u32::from(window.to_le_bytes().iter().take(N).all(common)),
+    }
 }
 
 #[cfg(test)]

@@ -61,7 +61,10 @@ impl Numbering {
     }
 
     fn trees(&mut self, parts: &[Expr], names: &dyn Fn(&str) -> Vec<Box<str>>) -> Box<[Tree]> {
-        parts.iter().map(|part| self.tree(part, names)).collect()
+        let mut trees: Vec<Tree> = parts.iter().map(|part| self.tree(part, names)).collect();
+        // What was answered by the passes comes first, what is dear last.
+        trees.sort_by_cached_key(|tree| dearness(tree, &self.asks));
+        trees.into()
     }
 
     fn ask(&mut self, predicate: &Predicate, names: &dyn Fn(&str) -> Vec<Box<str>>) -> Tree {
@@ -127,6 +130,22 @@ impl Numbering {
         self.asks.push(Ask { slot, test: test.clone(), other, literal, uses: 1 });
         self.known.insert(key, at);
         at
+    }
+}
+
+/// How much is to be done to know whether a tree holds.
+fn dearness(tree: &Tree, asks: &[Ask]) -> usize {
+    match tree {
+        Tree::Ask(at) => match asks.get(*at as usize) {
+            Some(Ask { literal: Some(_), .. }) => 1,
+            _ => 1_000,
+        },
+        Tree::Not(inner) => 1 + dearness(inner, asks),
+        // The first that fails ends it.
+        Tree::All(parts) => 1 + parts.first().map_or(0, |part| dearness(part, asks)),
+        Tree::Any(parts) | Tree::Of(_, parts) => {
+            parts.iter().fold(1, |sum, part| sum + dearness(part, asks))
+        }
     }
 }
 
