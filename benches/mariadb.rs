@@ -4,7 +4,8 @@
 //!
 //! Batches go through `Writer::begin`, as in the service: one is stored while the next is encoded, sealed and counted on
 //! another core. The clock is that of all of it; processor time is that of this process and of the server together, shown
-//! both with and without what happens before the store. A server is started for it.
+//! both with and without what happens before the store. Then two writers beside each other, each with half of the batches
+//! and a stream of its own, as a service with `writers = 2` has them. A server is started for it.
 
 #[path = "../tests/support/mariadb.rs"]
 mod mariadb;
@@ -18,7 +19,7 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Opts, OptsBuilder, Params, Value};
 use secmon_core::seal::Sealer;
 use secmon_core::{Monitor, Prepared, Record, Ruleset};
-use secmon_store::{Request, Store};
+use secmon_store::{Request, Store, Writer};
 
 use mariadb::Server;
 
@@ -26,7 +27,7 @@ const COLUMNS: usize = 13;
 const ROWS: usize = 100;
 
 /// What a turn took, by the clock and of processor.
-type Turn = [(f64, f64); 3];
+type Turn = [(f64, f64); 4];
 
 fn main() {
     let (batches, size) = if support::is_test() { (5, 1_000) } else { (60, 1_000) };
@@ -71,16 +72,8 @@ fn main() {
         writer.expire(support::reference()).expect("partitions");
         let given = chunks.clone();
         let own = timed(&server, || {
-            for (batch, events) in (0..).zip(given) {
-                let now = support::reference() + TimeDelta::milliseconds(10) * batch;
-                let request = Request { events, ..Request::default() };
-                writer.begin(vec![request], now).expect("a batch");
-            }
-            writer.finish().expect("a commit");
+            append_all(&mut writer, given);
         });
-        let answers = writer.answers();
-        assert_eq!(answers.len(), chunks.len());
-        assert!(answers.iter().all(Result::is_ok));
         let sealer = Sealer::create(support::ORIGIN, &support::keys()).expect("a sealer");
         let mut monitor = Monitor::new(ruleset.clone(), sealer);
         let given = chunks.clone();
@@ -89,7 +82,25 @@ fn main() {
                 black_box(monitor.take(events, support::reference(), [3; 32]));
             }
         });
-        turns.push([peer, own, sealed]);
+        let name = format!("two{round}");
+        let folder = tempfile::tempdir().expect("a folder");
+        let store =
+            Store::open_with(&server.url(&name), Some(folder.path()), true).expect("a store");
+        let mut writers = ["one", "other"].map(|label| {
+            store.writer(label, ruleset.clone(), support::reference()).expect("a writer")
+        });
+        writers[0].expire(support::reference()).expect("partitions");
+        let halves = [0, 1].map(|half| {
+            chunks.iter().skip(half).step_by(2).cloned().collect::<Vec<Vec<Prepared>>>()
+        });
+        let two = timed(&server, || {
+            std::thread::scope(|scope| {
+                for (writer, given) in writers.iter_mut().zip(halves) {
+                    scope.spawn(|| append_all(writer, given));
+                }
+            });
+        });
+        turns.push([peer, own, sealed, two]);
     }
     let each = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(batches * size);
     let turns: Vec<Turn> =
@@ -108,10 +119,26 @@ fn main() {
         median(&|turn| 100.0 * turn[0].0 / turn[1].0)
     );
     println!(
+        "two writers: {:.0} % of the multi-row INSERT by the clock",
+        median(&|turn| 100.0 * turn[0].0 / turn[3].0)
+    );
+    println!(
         "by processor time: {:.0} %; without encode, seal and count: {:.0} %",
         median(&|turn| 100.0 * turn[0].1 / turn[1].1),
         median(&|turn| 100.0 * turn[0].1 / (turn[1].1 - turn[2].1))
     );
+}
+
+fn append_all(writer: &mut Writer, batches: Vec<Vec<Prepared>>) {
+    let count = batches.len();
+    for (batch, events) in (0..).zip(batches) {
+        let now = support::reference() + TimeDelta::milliseconds(10) * batch;
+        writer.begin(vec![Request { events, ..Request::default() }], now).expect("a batch");
+    }
+    writer.finish().expect("a commit");
+    let answers = writer.answers();
+    assert_eq!(answers.len(), count);
+    assert!(answers.iter().all(Result::is_ok));
 }
 
 /// Wall and processor time of some work, that of the server with it.

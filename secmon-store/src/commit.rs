@@ -8,6 +8,7 @@ use crate::connection::{Db, Location};
 use crate::counting::Log;
 use crate::failpoint::hit;
 use crate::inputs::Position;
+use crate::lanes::{Ahead, Lanes};
 use crate::ready::Ready;
 use crate::receipts::RequestKey;
 use crate::rollups::Known;
@@ -111,19 +112,22 @@ impl Pending {
         location: &Location,
         db: &mut Db,
         known: &mut Known,
-        lanes: &mut Vec<Db>,
+        lanes: &mut Lanes,
     ) -> Result<()> {
-        if let Some(mut lane) = self.ready.lane.take() {
-            match self.commit_rest(&mut lane, known, true) {
+        match self.ready.ahead.take().map(Ahead::join) {
+            Some(Ok(mut lane)) => match self.commit_rest(&mut lane, known, true) {
                 Ok(()) => {
-                    lanes.push(lane);
+                    lanes.give_back(lane);
                     return Ok(());
                 }
                 Err(error) if lane.is_silent() => return Err(busy(&error.to_string())),
                 Err(error @ Error::Deposed) => return Err(error),
                 // Once more from the beginning, which also says what became of it.
                 Err(_) => {}
-            }
+            },
+            Some(Err(error @ Error::Busy { .. })) => return Err(error),
+            Some(Err(_)) => lanes.failed(),
+            None => {}
         }
         for tries_left in (0..TRIES).rev() {
             let Err(error) = self.commit(db, known) else { return Ok(()) };
@@ -163,10 +167,19 @@ impl Writer {
         self.store.0.location.revive(&mut self.db)?;
         while let Some(pending) = self.pending.front_mut() {
             let location = &self.store.0.location;
-            pending.store(location, &mut self.db, &mut self.known, &mut self.lanes)?;
+            let stored = pending.store(location, &mut self.db, &mut self.known, &mut self.lanes);
+            self.take_back_unless(&stored);
+            stored?;
             drop(self.stored());
         }
         Ok(())
+    }
+
+    /// Takes records back that were sent ahead, if the batch before them is not stored: they would keep their locks.
+    pub(crate) fn take_back_unless(&mut self, stored: &Result<()>) {
+        if stored.is_err() {
+            self.pending.iter_mut().for_each(|pending| pending.ready.ahead = None);
+        }
     }
 
     /// Refuses to go on behind what was sealed and is lost.

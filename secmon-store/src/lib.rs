@@ -42,6 +42,7 @@ mod hosts;
 mod incidents;
 mod inputs;
 mod keys;
+mod lanes;
 mod leases;
 mod opening;
 #[cfg(feature = "mysql")]

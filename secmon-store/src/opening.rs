@@ -14,6 +14,7 @@ use crate::counting::Counting;
 use crate::directory::Listed;
 use crate::failpoint::hit;
 use crate::keys::{KeyPlace, random};
+use crate::lanes::Lanes;
 use crate::removals::Due;
 use crate::rollups::Known;
 use crate::streams::StreamRow;
@@ -206,8 +207,7 @@ impl Writer {
             tiles,
             known: Known::default(),
             pending: VecDeque::new(),
-            lanes: Vec::new(),
-            no_lane_at: None,
+            lanes: Lanes::default(),
             broken: None,
             spent: None,
             answers: Vec::new(),

@@ -1,8 +1,8 @@
 //! The way of requests through a writer: one batch is stored while the next is sealed, on a core of its own.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use secmon_core::{Batch, Step, When};
@@ -10,6 +10,7 @@ use secmon_core::{Batch, Step, When};
 use crate::commit::Pending;
 use crate::inputs::Position;
 use crate::keys::random;
+use crate::lanes::Ahead;
 use crate::ready::Ready;
 use crate::receipts::RequestKey;
 use crate::streams::StreamRow;
@@ -17,9 +18,6 @@ use crate::writer::{
     Beside, CHECKPOINT_AFTER, CHECKPOINT_PAUSE, CHECKPOINT_RECORDS, MINUTE, SEALED_AND_LOST, busy,
 };
 use crate::{Error, Receipt, Request, Result, Writer, receipts, signed, unsigned};
-
-/// How long no connection is asked for to send records ahead, behind one that was not to be had.
-const NO_LANE_FOR: Duration = Duration::from_secs(10);
 
 /// A request in a batch: its events, and its key.
 type Place = (std::ops::Range<usize>, Option<RequestKey>);
@@ -208,17 +206,15 @@ impl Writer {
         let (monitor, tiles, vault) = (&mut self.monitor, &mut self.tiles, self.vault.as_ref());
         let (db, known, location) = (&mut self.db, &mut self.known, &self.store.0.location);
         let (no, spent) = (self.stream.stream_no, self.spent.take());
-        let has_lanes =
-            db.is_shared() && self.no_lane_at.is_none_or(|at| at.elapsed() >= NO_LANE_FOR);
-        let lane = has_lanes.then(|| self.lanes.pop());
+        let lane = (db.is_shared() && self.lanes.are_open()).then(|| self.lanes.take());
         // It goes on whichever side has less to do.
-        let (spent, own_spent) = if lane.is_none() { (spent, None) } else { (None, spent) };
+        let (spent, own_spent) = if db.is_shared() { (None, spent) } else { (spent, None) };
         let lanes = &mut self.lanes;
         let seal = move || -> Result<Ready> {
             drop(spent);
             let mut ready = Ready::of(monitor.step(step, now, seed), no, tiles, vault)?;
             if let Some(lane) = lane {
-                ready.send_ahead(lane, location);
+                ready.ahead = Ahead::begin(Arc::clone(&ready.rows), lane, location.clone());
             }
             Ok(ready)
         };
@@ -229,6 +225,7 @@ impl Writer {
             let stored = self.pending.front_mut().map_or(Ok(()), store);
             (sealing.map(thread::ScopedJoinHandle::join), stored)
         });
+        self.take_back_unless(&stored);
         let stored = stored.map(|()| self.spent = self.stored());
         // Until it is known that nothing is lost.
         self.broken = Some(SEALED_AND_LOST);
@@ -238,11 +235,8 @@ impl Writer {
             .map_err(|error| lost(&error.to_string()))?
             .map_err(|_| lost("it ended unexpectedly"))??;
         self.broken = None;
-        if has_lanes {
-            self.no_lane_at = ready.lane.is_none().then(Instant::now);
-        }
         if stored.is_err() {
-            ready.take_back();
+            ready.ahead = None;
         }
         Ok((ready, stored))
     }

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use std::time::Instant;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use secmon_core::seal::{Retention, StreamKeys};
 use secmon_core::{Announcement, Monitor, Ruleset, Step, When};
@@ -16,6 +14,7 @@ use crate::directory::Listed;
 use crate::failpoint::hit;
 use crate::inputs::Position;
 use crate::keys::{KeyPlace, random};
+use crate::lanes::Lanes;
 use crate::ready::Ready;
 use crate::receipts::RequestKey;
 use crate::removals::Due;
@@ -54,10 +53,7 @@ pub struct Writer {
     pub(crate) known: Known,
     /// Sealed batches that are not stored yet, in order: two at most.
     pub(crate) pending: VecDeque<Pending>,
-    /// Further connections to a server, for records that are sent ahead: two, once there were batches to do so.
-    pub(crate) lanes: Vec<Db>,
-    /// When none was to be had.
-    pub(crate) no_lane_at: Option<Instant>,
+    pub(crate) lanes: Lanes,
     /// Why it must be opened again: its memory is not what the records say.
     pub(crate) broken: Option<&'static str>,
     /// What is left of a batch that is stored, and goes while the next is sealed.

@@ -234,13 +234,26 @@ pub(super) fn fold(char: char) -> char {
 /// Appends a text, folded.
 pub(super) fn fold_into(text: &str, out: &mut String) {
     if text.is_ascii() {
-        let start = out.len();
-        out.push_str(text);
-        if let Some(new) = out.get_mut(start..) {
-            new.make_ascii_lowercase();
-        }
-    } else {
-        out.extend(text.chars().map(fold));
+        return fold_ascii(text, out);
+    }
+    let mut rest = text;
+    // Whole pieces of ASCII are much faster than one character after the other.
+    while let Some(at) = rest.bytes().position(|byte| !byte.is_ascii())
+        && let Some((plain, other)) = rest.split_at_checked(at)
+    {
+        fold_ascii(plain, out);
+        let mut chars = other.chars();
+        out.extend(chars.next().map(fold));
+        rest = chars.as_str();
+    }
+    fold_ascii(rest, out);
+}
+
+fn fold_ascii(text: &str, out: &mut String) {
+    let start = out.len();
+    out.push_str(text);
+    if let Some(new) = out.get_mut(start..) {
+        new.make_ascii_lowercase();
     }
 }
 

@@ -104,6 +104,7 @@ impl Restore {
         (place, keys): (&Location, &Path),
         header: Header,
         mut archive: In,
+        #[cfg_attr(not(feature = "mysql"), expect(unused, reason = "a file has no partitions"))]
         now: DateTime<Utc>,
         mut progress: impl FnMut(u64),
     ) -> Result<Restored> {

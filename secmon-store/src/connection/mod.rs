@@ -10,7 +10,7 @@ mod timed;
 #[cfg(feature = "mysql")]
 mod turn;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
@@ -109,7 +109,7 @@ impl Location {
             Place::Sqlite(path) => sqlite::beside(path, ".keys"),
             #[cfg(feature = "mysql")]
             Place::Mysql(_) => match std::env::var_os("STATE_DIRECTORY") {
-                Some(folder) => Path::new(&folder).join("keys"),
+                Some(folder) => PathBuf::from(folder).join("keys"),
                 None => "secmon.keys".into(),
             },
         }
@@ -227,11 +227,15 @@ impl Location {
 
     /// Removes a file that was made beside another.
     pub(crate) fn discard(&self) {
-        if let Place::Sqlite(path) = &self.place {
-            for end in ["", "-wal", "-shm"] {
-                // None of them need be there.
-                let _ = std::fs::remove_file(sqlite::beside(path, end));
+        match &self.place {
+            Place::Sqlite(path) => {
+                for end in ["", "-wal", "-shm"] {
+                    // None of them need be there.
+                    let _ = std::fs::remove_file(sqlite::beside(path, end));
+                }
             }
+            #[cfg(feature = "mysql")]
+            Place::Mysql(_) => {}
         }
     }
 

@@ -73,10 +73,13 @@ impl Flat {
         (self.channel, self.id, self.kind) = ([None; 2], [None; 3], None);
         (self.has_process, self.has_message) = (false, false);
         let line = line.trim_end_matches(['\r', '\n', '\0']);
-        // One pass finds control characters, which no string may hold.
-        if line.len() > MOST_BYTES || line.bytes().min().is_some_and(|least| least < 0x20) {
+        // One pass finds control characters, which no string may hold, and what is not ASCII.
+        let ends = |(least, most): (u8, u8), byte: u8| (byte.min(least), byte.max(most));
+        let (least, most) = line.bytes().fold((u8::MAX, 0), ends);
+        if line.len() > MOST_BYTES || least < 0x20 {
             return false;
         }
+        self.is_ascii = most.is_ascii();
         let mut reader = Reader { line, bytes: line.as_bytes(), at: 0, flat: self };
         reader.blank();
         let read = reader.object(0).is_some();
@@ -115,7 +118,7 @@ impl Flat {
     }
 
     fn fold(&mut self, line: &str) {
-        self.is_ascii = line.is_ascii() && self.arena.is_ascii();
+        self.is_ascii &= self.arena.is_ascii();
         if self.is_ascii {
             for (lower, text) in self.lower.iter_mut().zip([line, &self.arena]) {
                 lower.clear();
