@@ -395,6 +395,41 @@ fn what_cannot_be_opened_says_why_and_no_password() {
 }
 
 #[test]
+fn where_no_further_connection_is_to_be_had_one_does_all() {
+    let server = Server::start(&[]);
+    let root = server.url("secmon");
+    server.run("", "CREATE USER few@'%'; GRANT ALL ON secmon.* TO few@'%'").unwrap();
+    let folder = folder();
+    let url = root.replace("root@", "few@");
+    let store = Store::open_with(&url, Some(&keys(&folder)), true).unwrap();
+    let rules = Ruleset::builtin();
+    let mut writer = store.writer("web-1", rules.clone(), noon(0)).unwrap();
+    let lines = |from: u32, count: u32| (from..from + count).map(|n| format!("line {n}"));
+    let mut write = |from, count| {
+        let events = rules.prepare_lines(lines(from, count), noon(1));
+        writer.write(events, noon(1)).unwrap();
+    };
+    write(0, 10);
+    // Whoever is there stays, and nobody else comes in.
+    server.run("", "ALTER USER few@'%' ACCOUNT LOCK").unwrap();
+    write(10, 6_000);
+    server.run("", "ALTER USER few@'%' ACCOUNT UNLOCK").unwrap();
+    write(6_010, 3_000);
+    // Those that are used between batches are gone: they are opened again.
+    let killed = "SELECT group_concat('KILL ', id SEPARATOR '; ') FROM information_schema.processlist WHERE user = 'few'";
+    let kill = server.run("", killed).unwrap();
+    server.run("", &kill).unwrap();
+    write(9_010, 3_000);
+    writer.close(noon(2)).unwrap();
+    let store = Store::open_with(&url, Some(&keys(&folder)), true).unwrap();
+    let mut stored = messages(&store);
+    stored.retain(|message| message.starts_with("line "));
+    let each: BTreeSet<String> = stored.iter().cloned().collect();
+    assert_eq!((stored.len(), each), (12_010, lines(0, 12_010).collect()));
+    sound(&store);
+}
+
+#[test]
 fn the_account_of_the_service_does_all_its_work_and_nothing_else() {
     let server = Server::start(&[]);
     let root = server.url("secmon");

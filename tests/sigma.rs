@@ -785,6 +785,84 @@ proptest! {
     }
 }
 
+/// Members of objects whose names mean something, in any order, some of them twice.
+fn members() -> impl Strategy<Value = String> {
+    let name = proptest::sample::select(vec![
+        "Channel",
+        "winlog.channel",
+        "EventID",
+        "winlog.event_id",
+        "event.code",
+        "EventType",
+        "product",
+        "category",
+        "service",
+        "host",
+        "host.name",
+        "hostname",
+        "msg",
+        "message",
+        "MESSAGE",
+        "program",
+        "timestamp",
+        "@timestamp",
+        "status",
+        "level",
+        "f",
+        "\\u0066",
+        "f.g",
+        "f\\\"",
+        "f#",
+        "x",
+    ]);
+    let value = prop_oneof![
+        2 => proptest::sample::select(vec![
+            "\"Security\"", "\"security\"", "\"windows\"", "\"linux\"", "\"process_creation\"",
+            "\"2026-11-20T01:00:00Z\"", "\"20 Nov\"", "\"web\\\\1\"", "\"\"", "\"4688\"",
+        ]),
+        1 => proptest::sample::select(vec![
+            "4688", "1", "1.5", "99999999999999999999", "null", "true", "[]", "[\"linux\",1]",
+            "{\"g\":1}", "{\"g\":{\"f\":\"x\"},\"name\":\"a\"}", "-0", "1e0",
+        ]),
+    ];
+    let colon = proptest::sample::select(vec![":", ": ", " :"]);
+    let member =
+        (name, colon, value).prop_map(|(name, colon, value)| format!("\"{name}\"{colon}{value}"));
+    proptest::collection::vec(member, 1..7).prop_map(|members| format!("{{{}}}", members.join(",")))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6_000, failure_persistence: None, ..Default::default() })]
+
+    /// Several lines, as what is remembered of one must not change what the next says.
+    #[test]
+    fn a_line_is_to_rules_what_its_event_is(lines in proptest::collection::vec(members(), 1..5)) {
+        static RULES: std::sync::LazyLock<Ruleset> = std::sync::LazyLock::new(|| {
+            let sources = [
+                "{product: windows}", "{product: linux}", "{category: process_creation}",
+                "{service: security, product: windows}", "{service: 'none'}",
+            ];
+            let asked = ["{f: '*'}", "{f.g: 1}", "{host.name: '*'}", "{Channel: '*'}", "{x: null}", "{message: '*'}"];
+            let mut rules = SigmaRules::default();
+            for (number, source) in sources.iter().enumerate() {
+                for (other, asked) in asked.iter().enumerate() {
+                    let text = format!(
+                        "title: t\nid: r{number}-{other}\nlogsource: {source}\ndetection: {{s: {asked}, k: [web], condition: s or k}}\n"
+                    );
+                    rules.load("one.yml", &text);
+                }
+            }
+            assert_eq!(rules.problems(), []);
+            Ruleset::builder().sigma(&rules).build().unwrap()
+        });
+        for line in lines {
+            let direct = RULES.signals(line.as_bytes(), LineFormat::Detect, &cx());
+            let event = RULES.prepare_bytes(line.as_bytes(), LineFormat::Detect, &cx());
+            prop_assert_eq!(format!("{:?}", direct), format!("{:?}", event.signals()), "{}", line);
+        }
+    }
+}
+
 #[test]
 fn regular_expressions_are_bounded_in_sum() {
     let rule = |at: usize| {

@@ -125,8 +125,12 @@ impl Pending {
                 // Once more from the beginning, which also says what became of it.
                 Err(_) => {}
             },
-            Some(Err(error @ Error::Busy { .. })) => return Err(error),
-            Some(Err(_)) => lanes.failed(),
+            Some(Err(error)) => {
+                lanes.failed();
+                if matches!(error, Error::Busy { .. }) {
+                    return Err(error);
+                }
+            }
             None => {}
         }
         for tries_left in (0..TRIES).rev() {
@@ -162,24 +166,28 @@ impl Pending {
 impl Writer {
     /// Stores what is pending, in order.
     pub(crate) fn flush(&mut self) -> Result<()> {
+        let stored = self.store_pending();
+        if stored.is_err() {
+            self.take_back();
+        }
+        stored
+    }
+
+    fn store_pending(&mut self) -> Result<()> {
         self.check()?;
         self.spent = None;
         self.store.0.location.revive(&mut self.db)?;
         while let Some(pending) = self.pending.front_mut() {
             let location = &self.store.0.location;
-            let stored = pending.store(location, &mut self.db, &mut self.known, &mut self.lanes);
-            self.take_back_unless(&stored);
-            stored?;
+            pending.store(location, &mut self.db, &mut self.known, &mut self.lanes)?;
             drop(self.stored());
         }
         Ok(())
     }
 
-    /// Takes records back that were sent ahead, if the batch before them is not stored: they would keep their locks.
-    pub(crate) fn take_back_unless(&mut self, stored: &Result<()>) {
-        if stored.is_err() {
-            self.pending.iter_mut().for_each(|pending| pending.ready.ahead = None);
-        }
+    /// Takes records back that were sent ahead, where the batch before them is not stored: they would keep their locks.
+    pub(crate) fn take_back(&mut self) {
+        self.pending.iter_mut().for_each(|pending| pending.ready.ahead = None);
     }
 
     /// Refuses to go on behind what was sealed and is lost.

@@ -41,7 +41,8 @@ impl Lanes {
     }
 }
 
-/// Records on their way, in a transaction that waits for the rest of their batch. Whoever drops it takes them back.
+/// Records on their way, in a transaction that waits for the rest of their batch. If it is dropped they are taken back, as
+/// soon as its thread has ended.
 #[derive(Debug)]
 pub(crate) struct Ahead(JoinHandle<Result<Db>>);
 
@@ -50,8 +51,7 @@ impl Ahead {
     pub(crate) fn begin(rows: Arc<Vec<Row>>, lane: Option<Db>, location: Location) -> Option<Self> {
         let send = move || {
             let mut lane = location.lane(lane)?;
-            lane.begin()?;
-            match records::insert(&mut lane, &rows) {
+            match lane.begin().and_then(|()| records::insert(&mut lane, &rows)) {
                 Ok(()) => Ok(lane),
                 // Another connection would wait as long.
                 Err(error) if lane.is_silent() => Err(busy(&error.to_string())),

@@ -126,6 +126,7 @@ impl Writer {
             for pending in &mut self.pending {
                 pending.answers.clear();
             }
+            self.take_back();
         }
         done
     }
@@ -225,19 +226,15 @@ impl Writer {
             let stored = self.pending.front_mut().map_or(Ok(()), store);
             (sealing.map(thread::ScopedJoinHandle::join), stored)
         });
-        self.take_back_unless(&stored);
         let stored = stored.map(|()| self.spent = self.stored());
         // Until it is known that nothing is lost.
         self.broken = Some(SEALED_AND_LOST);
         let lost =
             |reason: &str| Error::Database { reason: format!("nothing was sealed: {reason}") };
-        let mut ready = sealed
+        let ready = sealed
             .map_err(|error| lost(&error.to_string()))?
             .map_err(|_| lost("it ended unexpectedly"))??;
         self.broken = None;
-        if stored.is_err() {
-            ready.ahead = None;
-        }
         Ok((ready, stored))
     }
 

@@ -143,18 +143,26 @@ impl Location {
 
     /// Opens a connection for transactions that wait for their end: what is forgotten in one, as where the network is cut,
     /// keeps its rows locked for seconds only.
+    ///
+    /// # Errors
+    /// [`Error::Busy`]: the server does not answer. [`Error::Database`]: no further connection is to be had.
     pub(crate) fn lane(&self, old: Option<Db>) -> Result<Db> {
         if let Some(mut db) = old
             && !db.is_lost()
-            && (!db.is_old() || db.ping().is_ok())
         {
-            return Ok(db);
+            match if db.is_old() { db.ping() } else { Ok(()) } {
+                Ok(()) => return Ok(db),
+                // Another connection would wait as long.
+                Err(error) if db.is_silent() => return Err(error),
+                Err(_) => {}
+            }
         }
-        let mut db = self.reconnect()?;
+        let none = |error: Error| Error::Database { reason: error.to_string() };
+        let mut db = self.reconnect().map_err(none)?;
         if db.is_shared() {
             let limit =
                 "SET @secmon_lane = 1 /*M!100300 , SESSION idle_transaction_timeout = 20 */";
-            on!(&mut db, c => c.batch_execute(limit))?;
+            on!(&mut db, c => c.batch_execute(limit)).map_err(|error| none(error.into()))?;
         }
         Ok(db)
     }

@@ -163,6 +163,10 @@ impl Flat {
     fn finish(&mut self, line: &str) -> bool {
         let text = |raw: Option<Raw>| match raw {
             Some(Raw::Text(part)) => Some(self.text(line, part)),
+            // What is no integer is kept as its text.
+            Some(Raw::Number(from, to)) => {
+                line.get(from..to).filter(|number| number.parse::<i64>().is_err())
+            }
             _ => None,
         };
         let told = self.channel.into_iter().find_map(text).and_then(|channel| {

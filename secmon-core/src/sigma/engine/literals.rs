@@ -265,7 +265,7 @@ fn hash(window: u32) -> u32 {
     window.wrapping_mul(0x9E37_79B1)
 }
 
-/// What stands in nearly all paths, commands and messages: a text is not known by a part of these.
+/// What stands in nearly all paths, commands and messages: a text is known by a part of these only if it has no other.
 const COMMON: &[&str] = &[
     ".exe ",
     ".dll",
