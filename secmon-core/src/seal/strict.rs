@@ -16,8 +16,8 @@ impl<'a> Strict<'a> {
     pub(super) fn new(text: &'a str) -> Self {
         let bytes = text.as_bytes();
         // Without a branch: many bytes at a time.
-        let is_special = |any: bool, byte: &u8| any | (*byte < 0x20) | (*byte == b'\\');
-        Self { text, bytes, at: 0, is_plain: !bytes.iter().fold(false, is_special) }
+        let special = |any: u8, byte: &u8| any | u8::from(*byte < 0x20) | u8::from(*byte == b'\\');
+        Self { text, bytes, at: 0, is_plain: bytes.iter().fold(0, special) == 0 }
     }
 
     /// Passes over these bytes, if they stand here.
