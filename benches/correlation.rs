@@ -2,7 +2,8 @@
 //! included. Promise: a million signals a second for `event_count`; a third of that for `value_count` with
 //! 100,000 distinct values in its window; a million groups within the budget of memory.
 
-use std::fs;
+mod support;
+
 use std::hint::black_box;
 
 use rsigma_eval::event::JsonEvent;
@@ -11,6 +12,7 @@ use secmon_core::parse::{Context, LineFormat};
 use secmon_core::rules::Signal;
 use secmon_core::sigma::SigmaRules;
 use secmon_core::{Counters, Ruleset};
+use support::{median, rate};
 
 const BASE: &str = "
 title: failed
@@ -128,21 +130,4 @@ fn main() {
         let counting = median(counted.collect());
         println!("{name}: {counting:.0} signals/s counted; {evicted} dropped by budgets");
     }
-}
-
-fn median(mut rates: Vec<f64>) -> f64 {
-    rates.sort_by(f64::total_cmp);
-    rates[rates.len() / 2]
-}
-
-/// A rate by processor time.
-fn rate(count: usize, run: impl FnOnce()) -> f64 {
-    let started = processor_seconds();
-    run();
-    count as f64 / (processor_seconds() - started)
-}
-
-fn processor_seconds() -> f64 {
-    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    text.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
 }

@@ -20,6 +20,7 @@ use mysql_async::{Conn, Opts, OptsBuilder, Params, Value};
 use secmon_core::seal::Sealer;
 use secmon_core::{Monitor, Prepared, Record, Ruleset};
 use secmon_store::{Request, Store, Writer};
+use tempfile::TempDir;
 
 use mariadb::Server;
 
@@ -51,9 +52,7 @@ fn main() {
     let mut turns = Vec::new();
     for round in 0..if support::is_test() { 1 } else { 9 } {
         let name = format!("ours{round}");
-        let folder = tempfile::tempdir().expect("a folder");
-        let store =
-            Store::open_with(&server.url(&name), Some(folder.path()), true).expect("a store");
+        let (_folder, store) = opened(&server, &name);
         // The peer's table is a copy, without triggers and partitions.
         let copy = "CREATE TABLE raw LIKE records; ALTER TABLE raw REMOVE PARTITIONING";
         server.run(&name, copy).expect("a table");
@@ -82,10 +81,7 @@ fn main() {
                 black_box(monitor.take(events, support::reference(), [3; 32]));
             }
         });
-        let name = format!("two{round}");
-        let folder = tempfile::tempdir().expect("a folder");
-        let store =
-            Store::open_with(&server.url(&name), Some(folder.path()), true).expect("a store");
+        let (_folder, store) = opened(&server, &format!("two{round}"));
         let mut writers = ["one", "other"].map(|label| {
             store.writer(label, ruleset.clone(), support::reference()).expect("a writer")
         });
@@ -127,6 +123,12 @@ fn main() {
         median(&|turn| 100.0 * turn[0].1 / turn[1].1),
         median(&|turn| 100.0 * turn[0].1 / (turn[1].1 - turn[2].1))
     );
+}
+
+fn opened(server: &Server, name: &str) -> (TempDir, Store) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open_with(&server.url(name), Some(folder.path()), true).expect("a store");
+    (folder, store)
 }
 
 fn append_all(writer: &mut Writer, batches: Vec<Vec<Prepared>>) {

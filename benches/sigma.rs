@@ -4,6 +4,8 @@
 //!
 //! Needs `../shared/data`. `SECMON_BENCH_ROUNDS` (default 5) sets how often each file is run.
 
+mod support;
+
 use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use rsigma_eval::{Engine, LogSourceExtractor};
 use secmon_core::Ruleset;
 use secmon_core::parse::{Context, LineFormat};
 use secmon_http::SigmaConfig;
+use support::{median, rate};
 
 const FILES: [(&str, &str); 3] = [
     ("Windows mix", "events_win_mixed_2510.jsonl"),
@@ -104,21 +107,4 @@ fn run_theirs(engine: &Engine, lines: &[&str]) -> usize {
         black_box(engine.evaluate(&JsonEvent::borrow(&event))).len()
     };
     lines.iter().map(found).sum()
-}
-
-/// Events a second of processor time: other programs of the machine do not count.
-fn rate(count: usize, run: impl FnOnce() -> usize) -> f64 {
-    let started = processor_seconds();
-    black_box(run());
-    count as f64 / (processor_seconds() - started)
-}
-
-fn processor_seconds() -> f64 {
-    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    text.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
-}
-
-fn median(mut all: Vec<f64>) -> f64 {
-    all.sort_by(f64::total_cmp);
-    all[all.len() / 2]
 }

@@ -3,6 +3,7 @@
 #![expect(dead_code, reason = "each bench takes what it needs")]
 
 use std::fmt::Write as _;
+use std::hint::black_box;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -102,6 +103,17 @@ pub(crate) fn fastest(rounds: u32, mut work: impl FnMut()) -> Duration {
 pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or_default()
+}
+
+/// A rate by processor time of this thread: other programs of the machine do not count.
+pub(crate) fn rate<T>(count: usize, run: impl FnOnce() -> T) -> f64 {
+    let seconds = || {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
+        text.split(' ').next().and_then(|nanos| nanos.parse::<f64>().ok()).expect("a time") / 1e9
+    };
+    let started = seconds();
+    black_box(run());
+    count as f64 / (seconds() - started)
 }
 
 /// Processor time of this process so far.

@@ -7,6 +7,9 @@ use std::net::IpAddr;
 /// The greatest integer that every JSON reader holds exactly, 2^53 − 1.
 pub(crate) const SAFE: i64 = (1 << 53) - 1;
 
+/// A word of eight bytes 1, to do the same to each byte of a word.
+const ONES: u64 = u64::MAX / 0xFF;
+
 /// Whether a JSON number can carry the integer without loss.
 pub(crate) fn is_safe(value: i64) -> bool {
     (-SAFE..=SAFE).contains(&value)
@@ -115,8 +118,6 @@ pub(crate) fn eight_digits(digits: [u8; 8]) -> Option<i64> {
     let four = join(two, 100, 0x0000_FFFF_0000_FFFF, 16);
     i64::try_from(join(four, 10_000, 0xFFFF_FFFF, 32)).ok()
 }
-
-const ONES: u64 = u64::MAX / 0xFF;
 
 /// A word whose lowest high bit is that of its first byte below one. Subtracting sets it, where a byte was
 /// less; a borrow can only set those of bytes above.

@@ -103,6 +103,9 @@ impl Writer {
     /// ```
     pub fn begin(&mut self, requests: Vec<Request>, now: DateTime<Utc>) -> Result<()> {
         let begun = self.begin_batch(requests, now);
+        if begun.is_err() {
+            self.take_back();
+        }
         self.or_unanswered(begun)
     }
 
@@ -126,7 +129,6 @@ impl Writer {
             for pending in &mut self.pending {
                 pending.answers.clear();
             }
-            self.take_back();
         }
         done
     }

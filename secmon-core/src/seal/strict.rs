@@ -4,6 +4,7 @@ use crate::event::cmp_utf16;
 use crate::json::{eight_digits, first_quote, first_special};
 
 /// Reads canonical JSON and nothing else.
+#[derive(Clone)]
 pub(super) struct Strict<'a> {
     text: &'a str,
     bytes: &'a [u8],

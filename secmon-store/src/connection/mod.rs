@@ -148,14 +148,9 @@ impl Location {
     /// [`Error::Busy`]: the server does not answer. [`Error::Database`]: no further connection is to be had.
     pub(crate) fn lane(&self, old: Option<Db>) -> Result<Db> {
         if let Some(mut db) = old
-            && !db.is_lost()
+            && db.is_there()?
         {
-            match if db.is_old() { db.ping() } else { Ok(()) } {
-                Ok(()) => return Ok(db),
-                // Another connection would wait as long.
-                Err(error) if db.is_silent() => return Err(error),
-                Err(_) => {}
-            }
+            return Ok(db);
         }
         let none = |error: Error| Error::Database { reason: error.to_string() };
         let mut db = self.reconnect().map_err(none)?;
@@ -184,15 +179,7 @@ impl Location {
 
     /// Opens a connection anew that was lost, perhaps while nothing was asked of it.
     pub(crate) fn revive(&self, db: &mut Db) -> Result<()> {
-        let mut is_gone = db.is_lost();
-        if !is_gone && db.is_old() {
-            match db.ping() {
-                // Another connection would wait as long.
-                Err(error) if db.is_silent() => return Err(error),
-                answer => is_gone = answer.is_err(),
-            }
-        }
-        if is_gone {
+        if !db.is_there()? {
             *db = self.reconnect()?;
         }
         Ok(())
@@ -306,6 +293,20 @@ impl Db {
             Self::Sqlite(_) => false,
             #[cfg(feature = "mysql")]
             Self::Mysql(connection) => connection.health() != timed::Health::Sound,
+        }
+    }
+
+    /// Whether the connection is still there; one of which nothing was asked for long is asked.
+    ///
+    /// # Errors
+    /// [`Error::Busy`]: the database does not answer. Another connection would wait as long.
+    fn is_there(&mut self) -> Result<bool> {
+        if self.is_lost() || !self.is_old() {
+            return Ok(!self.is_lost());
+        }
+        match self.ping() {
+            Err(error) if self.is_silent() => Err(error),
+            answer => Ok(answer.is_ok()),
         }
     }
 

@@ -216,12 +216,12 @@ impl Reader<'_> {
     /// Passes over an escape behind its backslash; where the text goes on.
     fn escape(&mut self) -> Option<usize> {
         let byte = self.peek()?;
-        if matches!(byte, b'"' | b'\\' | b'/') {
-            // It stands for itself.
-            self.at += 1;
-            return Some(self.at - 1);
-        }
         let plain = match escaped(byte) {
+            Some(plain) if plain == char::from(byte) => {
+                // It goes with what follows.
+                self.at += 1;
+                return Some(self.at - 1);
+            }
             Some(plain) => plain,
             None if byte == b'u' => {
                 let digits = self.line.get(self.at + 1..self.at + 5)?;
