@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
 use secmon_core::Record;
-use secmon_core::seal::{Sealed, Verifier, leaf_hash};
+use secmon_core::seal::{Entry, Sealed, Verifier, leaf_hash};
 
 fn verify(records: &[Record], with_k0: bool) {
     let keys = support::keys();
@@ -15,16 +15,11 @@ fn verify(records: &[Record], with_k0: bool) {
     if with_k0 {
         verifier = verifier.with_k0(*keys.k0());
     }
-    for record in records {
+    let entries = Entry::each(records.iter().map(|record| record.body.as_bytes()));
+    for (record, entry) in records.iter().zip(entries) {
         let (seq, leaf) = (record.seq, Some(record.leaf));
-        verifier.record(&Sealed {
-            seq,
-            body: record.body.as_bytes(),
-            mac: &record.mac,
-            leaf,
-            columns: None,
-            values: None,
-        });
+        let (columns, values) = (None, None);
+        verifier.record(&Sealed { seq, entry, mac: &record.mac, leaf, columns, values });
     }
     assert!(verifier.finish(None, None).is_ok());
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use secmon_core::seal::{Checkpoint, Flaw, Sealed, Sealer, StreamKeys, Verifier, Vkey};
+use secmon_core::seal::{Checkpoint, Entry, Flaw, Sealed, Sealer, StreamKeys, Verifier, Vkey};
 use secmon_core::{Monitor, Record, Ruleset, Step, When};
 
 const ORIGIN: &str = "local/00112233445566778899aabbccddeeff";
@@ -47,7 +47,7 @@ fn stream() -> Stream {
 fn sealed(record: &Record) -> Sealed<'_> {
     Sealed {
         seq: record.seq,
-        body: record.body.as_bytes(),
+        entry: Entry::read(record.body.as_bytes()),
         mac: &record.mac,
         leaf: Some(record.leaf),
         columns: None,
@@ -140,7 +140,7 @@ fn every_bit_of_every_body_and_leaf_is_found_with_the_public_key() {
                     let mut given = sealed(at);
                     if at.seq == record.seq {
                         given.leaf = Some(other_leaf);
-                        given.body = other.as_deref().unwrap_or(given.body);
+                        given.entry = other.as_deref().map_or(given.entry, Entry::read);
                     }
                     verifier.record(&given);
                 });

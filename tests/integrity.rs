@@ -10,8 +10,8 @@ use chrono::{DateTime, FixedOffset};
 use proptest::prelude::*;
 use secmon_core::parse::{Context, LineFormat};
 use secmon_core::seal::{
-    Claim, Columns, MOST_BODY, Note, Sealed, Sealer, StreamKeys, Tree, Verifier, Vkey, consistency,
-    consistency_holds, inclusion, inclusion_holds, leaf_hash, node_hash,
+    Claim, Columns, Entry, MOST_BODY, Note, Sealed, Sealer, StreamKeys, Tree, Verifier, Vkey,
+    consistency, consistency_holds, inclusion, inclusion_holds, leaf_hash, node_hash,
 };
 use secmon_core::{Event, Level, Monitor, Prepared, Record, Ruleset, Value, event_of};
 use serde_json::Value as Json;
@@ -78,7 +78,7 @@ fn known_answers_come_out_byte_for_byte() {
         assert_eq!((leaf, mac), (hash(&record["leaf"]), hash(&record["mac"])), "record {seq}");
         verifier.record(&Sealed {
             seq,
-            body: body.as_bytes(),
+            entry: Entry::read(body.as_bytes()),
             mac: &mac,
             leaf: Some(leaf),
             columns: None,
@@ -362,7 +362,7 @@ fn sealed(rules: &Ruleset, events: Vec<Prepared>) -> Vec<Record> {
         };
         verifier.record(&Sealed {
             seq: record.seq,
-            body: record.body.as_bytes(),
+            entry: Entry::read(record.body.as_bytes()),
             mac: &record.mac,
             leaf: Some(record.leaf),
             columns: Some(columns),
@@ -599,7 +599,7 @@ fn a_body_that_is_not_strictly_canonical_is_malformed() {
         let mut verifier = Verifier::new(keys.vkey(ORIGIN));
         verifier.record(&Sealed {
             seq: 0,
-            body: body.as_bytes(),
+            entry: Entry::read(body.as_bytes()),
             mac: &[0; 32],
             leaf: None,
             columns: None,

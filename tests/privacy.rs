@@ -69,6 +69,30 @@ fn verdict(store: &Store) -> Verdict {
 }
 
 #[test]
+fn what_is_erased_and_held_while_somebody_looks_is_no_flaw() {
+    let (_folder, store) = private();
+    let rules = Ruleset::empty();
+    let mut writer = store.writer("web-1", rules.clone(), noon(40)).unwrap();
+    // Several pages of a walk: the next are read already while the first is looked at.
+    let lines = (0..4_500).map(|at| login(at % 30, USER, ADDRESS));
+    writer.write(rules.prepare_lines(lines, noon(50)), noon(50)).unwrap();
+    let size = writer.stream_row().size();
+    let mut writer = Some(writer);
+    let verdicts = store
+        .verify_with(&VerifyOptions::default(), |_| {
+            let Some(mut writer) = writer.take() else { return };
+            writer.erase("user", USER, noon(60)).unwrap();
+            writer.hold(&[1_500, 2_500, 4_000], None, "an auditor", noon(61)).unwrap();
+            writer.close(noon(62)).unwrap();
+        })
+        .unwrap();
+    assert!(verdicts[0].is_ok(), "{:?}", verdicts[0].findings.first());
+    assert!(verdicts[0].erased > 3_000 && verdicts[0].records > size, "{:?}", verdicts[0]);
+    let found = verdict(&store);
+    assert!(found.is_ok() && found.erased > 4_500, "{:?}", found.findings.first());
+}
+
+#[test]
 fn values_lie_nowhere_in_clear_and_are_there_for_readers() {
     let (folder, store) = private();
     for text in [ADDRESS, USER, "dave-k2", "no known form"] {

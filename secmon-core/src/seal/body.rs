@@ -97,10 +97,19 @@ struct Said<'a> {
 impl<'a> Body<'a> {
     /// Reads a body strictly: sorted keys, none twice, no floats, no blanks, canonical escapes.
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, String> {
+        Self::text(bytes).and_then(Self::read)
+    }
+
+    /// The text of a body.
+    pub(super) fn text(bytes: &'a [u8]) -> Result<&'a str, String> {
         if bytes.len() > MOST_BODY {
             return Err(format!("longer than {MOST_BODY} bytes"));
         }
-        let text = simdutf8::compat::from_utf8(bytes).map_err(|error| error.to_string())?;
+        simdutf8::compat::from_utf8(bytes).map_err(|error| error.to_string())
+    }
+
+    /// What the text of a body says.
+    pub(super) fn read(text: &'a str) -> Result<Self, String> {
         let (reader, mut body) = (Strict::new(text), Self::default());
         if body.usual(&mut reader.clone()).is_none() {
             body = Self::of_any(reader)?;
@@ -157,6 +166,11 @@ impl<'a> Body<'a> {
             }
             _ => None,
         }
+    }
+
+    /// The index at which it was sealed; none if it is no index.
+    pub(super) fn index(&self) -> Option<u64> {
+        u64::try_from(self.seq).ok()
     }
 
     fn said(&mut self) -> &mut Said<'a> {
@@ -280,7 +294,7 @@ pub fn sealed_at(body: &[u8]) -> Option<i64> {
 
 /// The index at which a body was sealed; none if it is none of ours.
 pub fn seq_of(body: &[u8]) -> Option<u64> {
-    Body::parse(body).ok().and_then(|body| u64::try_from(body.seq).ok())
+    Body::parse(body).ok()?.index()
 }
 
 #[cfg(test)]

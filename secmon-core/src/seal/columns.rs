@@ -1,16 +1,18 @@
 //! Records as a store has them, with indexed copies of what their bodies say.
 
 use super::body::Body;
+use super::entry::Entry;
 use super::strict::unescape;
 use super::value::KeptValue;
+use crate::event::{Field, fields};
 
 /// A record as the store has it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Sealed<'a> {
     /// Its index by the store's key.
     pub seq: u64,
     /// Its body.
-    pub body: &'a [u8],
+    pub entry: Entry<'a>,
     /// Its MAC.
     pub mac: &'a [u8],
     /// The leaf hash that was stored apart, if it is at hand.
@@ -47,8 +49,28 @@ pub struct Columns<'a> {
     pub outcome: Option<&'a str>,
 }
 
-/// The first column that differs from the body.
-pub(super) fn differing(body: &Body<'_>, columns: &Columns<'_>) -> Option<&'static str> {
+impl Columns<'_> {
+    /// The copy of a field's text.
+    pub(super) fn text(&self, field: &str) -> Option<&str> {
+        match field {
+            "host.name" => self.host,
+            "source.ip" => self.source_ip,
+            "user.name" => self.user,
+            "event.action" => self.action,
+            "event.outcome" => self.outcome,
+            _ => None,
+        }
+    }
+}
+
+/// The first column that differs from the body. In place of personal values columns hold these tokens, and no
+/// record expires before the day until which it is held.
+pub(super) fn differing(
+    body: &Body<'_>,
+    columns: &Columns<'_>,
+    tokens: &[(String, Option<String>)],
+    held: Option<i64>,
+) -> Option<&'static str> {
     let short = |text: &&str| text.len() <= MOST_COPIED;
     let same = |a: Option<&str>, b: Option<&str>| match a {
         Some(a) if body.escaped && a.contains('\\') => {
@@ -56,35 +78,20 @@ pub(super) fn differing(body: &Body<'_>, columns: &Columns<'_>) -> Option<&'stat
         }
         a => a.filter(short) == b,
     };
+    let stands = |field: Field, said, column| {
+        let token = tokens.iter().rev().find(|(name, _)| name == field.name());
+        same(token.map_or(said, |(_, token)| token.as_deref()), column)
+    };
     let checks = [
         ("ts", body.time == columns.time),
-        ("expires", body.expires == columns.expires),
+        ("expires", held.map_or(body.expires, |held| held.max(body.expires)) == columns.expires),
         ("level", body.level == columns.level),
         ("category", same(Some(body.category), Some(columns.category))),
-        ("host", same(body.host, columns.host)),
-        ("source_ip", same(body.source_ip, columns.source_ip)),
-        ("user_name", same(body.user, columns.user)),
-        ("action", same(body.action, columns.action)),
-        ("outcome", same(body.outcome, columns.outcome)),
+        ("host", stands(fields::HOST_NAME, body.host, columns.host)),
+        ("source_ip", stands(fields::SOURCE_IP, body.source_ip, columns.source_ip)),
+        ("user_name", stands(fields::USER_NAME, body.user, columns.user)),
+        ("action", stands(fields::EVENT_ACTION, body.action, columns.action)),
+        ("outcome", stands(fields::EVENT_OUTCOME, body.outcome, columns.outcome)),
     ];
     checks.into_iter().find(|(_, same)| !same).map(|(name, _)| name)
-}
-
-/// The body with the tokens that stand in columns for its personal values.
-pub(super) fn with_tokens<'t>(
-    mut body: Body<'t>,
-    tokens: Option<&'t [(String, Option<String>)]>,
-) -> Body<'t> {
-    for (field, token) in tokens.unwrap_or_default() {
-        let column = match field.as_str() {
-            "host.name" => &mut body.host,
-            "source.ip" => &mut body.source_ip,
-            "user.name" => &mut body.user,
-            "event.action" => &mut body.action,
-            "event.outcome" => &mut body.outcome,
-            _ => continue,
-        };
-        *column = token.as_deref();
-    }
-    body
 }

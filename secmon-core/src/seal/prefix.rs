@@ -6,12 +6,13 @@
 
 use std::collections::BTreeSet;
 
-use super::body::category_of;
 use super::checkpoint::Note;
 use super::claim::BLOCK;
 use super::columns::Sealed;
+use super::entry::Entry;
 use super::proof::{inclusion_holds, left_of};
-use super::tree::{Hash, Tree, leaf_hash};
+use super::strict::unescape;
+use super::tree::{Hash, Tree};
 use super::verdict::Flaw;
 use super::verify::Verifier;
 
@@ -65,9 +66,8 @@ impl Verifier {
 
     /// Whether a record was where it stands among those that were pruned; `path` leads to the root of all of
     /// them, the nearest sibling first.
-    pub fn was_there(&mut self, seq: u64, body: &[u8], path: &[[u8; 32]]) -> bool {
-        let holds =
-            inclusion_holds(&leaf_hash(body), seq, self.verdict.pruned, path, &self.tree.root());
+    pub fn was_there(&mut self, seq: u64, entry: &Entry<'_>, path: &[[u8; 32]]) -> bool {
+        let holds = inclusion_holds(&entry.leaf, seq, self.verdict.pruned, path, &self.tree.root());
         if !holds {
             let detail = "no proof shows that this record was among those that were pruned";
             self.report(Flaw::Altered, seq, detail);
@@ -78,22 +78,22 @@ impl Verifier {
     /// Takes a record that stayed of those that were pruned, in the order of their indexes; says whether it
     /// was there. If it names the next signing key, `note` is the checkpoint that it ends.
     pub fn kept(&mut self, record: &Sealed<'_>, path: &[[u8; 32]], note: Option<&str>) -> bool {
-        if !self.was_there(record.seq, record.body, path) {
+        if !self.was_there(record.seq, &record.entry, path) {
             return false;
         }
-        if category_of(record.body).is_none_or(|category| passes(&category) || category == "event")
-        {
+        let body = record.entry.body.as_ref().ok();
+        let category = body.map(|body| unescape(body.category));
+        if category.is_none_or(|category| passes(&category) || category == "event") {
             let detail = "nobody prunes around a record of this category";
             self.report(Flaw::Inserted, record.seq, detail);
         }
-        let leaf = leaf_hash(record.body);
         self.verdict.records += 1;
-        self.check_body(record, &leaf);
+        self.check_body(record);
         if self.next_key.is_none() {
             return true;
         }
         let ended = left_of(record.seq, self.verdict.pruned, path).map(|mut tree| {
-            tree.push(leaf);
+            tree.push(record.entry.leaf);
             tree
         });
         match (ended, note.map(Note::parse)) {

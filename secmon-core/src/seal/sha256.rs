@@ -3,6 +3,7 @@
 
 use sha2::block_api::compress256;
 use sha2::{Digest, Sha256};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::tree::Hash;
 
@@ -30,24 +31,114 @@ pub(super) fn prefixed(prefix: u8, message: &[u8]) -> Hash {
 
 /// The same of a message that fits so many blocks with its padding.
 fn padded<const BLOCKS: usize>(prefix: u8, message: &[u8]) -> Hash {
-    let length = message.len() + 1;
+    ended::<BLOCKS>(INITIAL, 0, [&[prefix], message])
+}
+
+/// A hash that has begun with one block, as both of HMAC's have under a key: what comes behind that block is
+/// hashed as often as is wanted. Such a state is as secret as its key.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub(super) struct Begun([u32; 8]);
+
+impl Begun {
+    pub(super) fn with(block: [u8; 64]) -> Self {
+        let mut state = INITIAL;
+        compress256(&mut state, &[block]);
+        Self(state)
+    }
+
+    /// SHA-256(the block ‖ message).
+    pub(super) fn end<const LENGTH: usize>(&self, message: &[u8; LENGTH]) -> Hash {
+        const { assert!(LENGTH + 9 <= 128, "fits two blocks") };
+        ended::<2>(self.0, 64, [&[], message])
+    }
+}
+
+/// Goes on from a state that so many bytes brought about, with a text in two parts that fits so many blocks
+/// with its padding, to the end.
+#[expect(
+    clippy::inline_always,
+    reason = "a MAC takes a third less where its lengths are constants"
+)]
+#[inline(always)]
+fn ended<const BLOCKS: usize>(mut state: [u32; 8], before: usize, parts: [&[u8]; 2]) -> Hash {
+    let [first, second] = parts;
+    let length = first.len() + second.len();
     let mut blocks = [[0; 64]; BLOCKS];
     let blocks = blocks.get_mut(..(length + 9).div_ceil(64)).unwrap_or_default();
     let bytes = blocks.as_flattened_mut();
-    if let Some((first, rest)) = bytes.split_first_mut()
-        && let Some((text, padding)) = rest.split_at_mut_checked(message.len())
+    if let Some((start, rest)) = bytes.split_at_mut_checked(first.len())
+        && let Some((text, padding)) = rest.split_at_mut_checked(second.len())
         && let Some(end) = padding.first_mut()
     {
-        *first = prefix;
-        text.copy_from_slice(message);
+        start.copy_from_slice(first);
+        text.copy_from_slice(second);
         *end = 0x80;
     }
     if let Some(bits) = bytes.last_chunk_mut() {
-        *bits = (8 * length as u64).to_be_bytes();
+        *bits = (8 * (before + length) as u64).to_be_bytes();
     }
-    let mut state = INITIAL;
     compress256(&mut state, blocks);
     output(&state)
+}
+
+/// SHA-256(prefix ‖ message) of each message, two beside each other, block by block: the processor works on one
+/// while it would wait for the other.
+pub(super) fn prefixed_each(prefix: u8, messages: &[&[u8]]) -> Vec<Hash> {
+    let mut hashes = Vec::with_capacity(messages.len());
+    let (pairs, last) = messages.as_chunks();
+    for pair in pairs {
+        hashes.extend(match pair.map(|message| Blocks::of(prefix, message)) {
+            [Some(one), Some(other)] => beside(&one, &other),
+            _ => pair.map(|message| prefixed(prefix, message)),
+        });
+    }
+    hashes.extend(last.iter().map(|message| prefixed(prefix, message)));
+    hashes
+}
+
+/// The blocks of a prefix and a message with their padding. Those that lie whole in the message stay there.
+struct Blocks<'m> {
+    first: [u8; 64],
+    whole: &'m [[u8; 64]],
+    last: [[u8; 64]; 2],
+    count: usize,
+}
+
+impl<'m> Blocks<'m> {
+    /// None of a message that does not fill the first block.
+    fn of(prefix: u8, message: &'m [u8]) -> Option<Self> {
+        let (begin, message_rest) = message.split_first_chunk::<63>()?;
+        let (whole, rest) = message_rest.as_chunks();
+        let mut first = [prefix; 64];
+        *first.last_chunk_mut()? = *begin;
+        let count = 1 + whole.len() + (rest.len() + 9).div_ceil(64);
+        let mut last = [[0; 64]; 2];
+        let bytes = last.as_flattened_mut();
+        let (text, padding) = bytes.split_at_mut_checked(rest.len())?;
+        text.copy_from_slice(rest);
+        *padding.first_mut()? = 0x80;
+        let bits = (8 * (1 + message.len()) as u64).to_be_bytes();
+        *last.get_mut(count - whole.len() - 2)?.last_chunk_mut()? = bits;
+        Some(Self { first, whole, last, count })
+    }
+
+    fn at(&self, at: usize) -> Option<&[u8; 64]> {
+        let Some(at) = at.checked_sub(1) else { return Some(&self.first) };
+        let behind = at.checked_sub(self.whole.len());
+        behind.map_or_else(|| self.whole.get(at), |behind| self.last.get(behind))
+    }
+}
+
+fn beside(one: &Blocks<'_>, other: &Blocks<'_>) -> [Hash; 2] {
+    let mut states = [INITIAL; 2];
+    for at in 0..one.count.max(other.count) {
+        for (state, blocks) in states.iter_mut().zip([one, other]) {
+            if let Some(block) = blocks.at(at).filter(|_| at < blocks.count) {
+                compress256(state, std::slice::from_ref(block));
+            }
+        }
+    }
+    states.map(|state| output(&state))
 }
 
 fn output(state: &[u32; 8]) -> Hash {
@@ -65,12 +156,17 @@ mod tests {
 
     #[test]
     fn every_length_is_hashed_as_the_hasher_does() {
-        let message: Vec<u8> = (0..1_200_u32).map(|at| at.to_be_bytes()[3]).collect();
-        for length in 0..message.len() {
-            let message = &message[..length];
+        let all: Vec<u8> = (0..1_200_u32).map(|at| at.to_be_bytes()[3]).collect();
+        for length in 0..all.len() {
+            let message = &all[..length];
             let expected: Hash =
                 Sha256::new_with_prefix([1]).chain_update(message).finalize().into();
             assert_eq!(prefixed(1, message), expected, "{length}");
+            for other in [0, 62, 63, 118, 400, length] {
+                let other = &all[all.len() - other..];
+                let hashes = [expected, prefixed(1, other), expected];
+                assert_eq!(prefixed_each(1, &[message, other, message]), hashes, "{length}");
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::sha256::prefixed;
+use super::sha256::{prefixed, prefixed_each};
 
 /// A SHA-256 hash.
 pub(crate) type Hash = [u8; 32];
@@ -11,6 +11,11 @@ pub(crate) type Hash = [u8; 32];
 /// Hash of a leaf: SHA-256(0x00 ‖ body).
 pub fn leaf_hash(body: &[u8]) -> [u8; 32] {
     prefixed(0, body)
+}
+
+/// The same of many, which takes less time than one after the other.
+pub(super) fn leaf_hashes(bodies: &[&[u8]]) -> Vec<Hash> {
+    prefixed_each(0, bodies)
 }
 
 /// Hash of two nodes: SHA-256(0x01 ‖ left ‖ right).

@@ -103,9 +103,9 @@ impl Erasures {
 
 impl Verifier {
     /// Whether a personal value of the record is gone, or its day of expiry is another, and nothing that was
-    /// announced so far says so.
+    /// announced so far says so; or its columns are older than that and still name the value.
     pub fn is_unexplained(&self, record: &Sealed<'_>) -> bool {
-        let (Some(values), Ok(body)) = (record.values, Body::parse(record.body)) else {
+        let (Some(values), Ok(body)) = (record.values, &record.entry.body) else {
             return false;
         };
         let day = self.holds.get(&record.seq).copied().unwrap_or(body.expires).max(body.expires);
@@ -114,8 +114,9 @@ impl Verifier {
         }
         body.commitments.iter().any(|(field, _)| {
             let field = unescape(field);
+            let is_named = record.columns.is_some_and(|columns| columns.text(&field).is_some());
             !values.iter().any(|value| value.field == field)
-                && !self.erasures.is_announced(record.seq, &field)
+                && (is_named || !self.erasures.is_announced(record.seq, &field))
         })
     }
 

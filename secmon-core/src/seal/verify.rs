@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use sha2::{Digest as _, Sha256};
 
 use super::anchors::Anchors;
-use super::body::Body;
 use super::chain::{MacKey, first_mac};
 use super::checkpoint::{Note, Vkey};
 use super::claim::{Claim, DIRECTORY, KEY};
-use super::columns::{Sealed, differing, with_tokens};
+use super::columns::{Sealed, differing};
 use super::keys::KeyFile;
 use super::removals::Removals;
 use super::tree::{Hash, Tree, leaf_hash};
@@ -202,9 +201,9 @@ impl Verifier {
             return;
         }
         self.verdict.records += 1;
-        let leaf = leaf_hash(record.body);
+        let leaf = record.entry.leaf;
         self.enter(record.seq, &leaf);
-        self.check_body(record, &leaf);
+        self.check_body(record);
         if let Some((key, last)) = &mut self.mac {
             let mac = key.chain(record.seq, last, &leaf);
             // The stored MAC goes on the chain: one bad record does not spoil those behind it.
@@ -263,22 +262,22 @@ impl Verifier {
         }
     }
 
-    pub(super) fn check_body(&mut self, record: &Sealed<'_>, leaf: &Hash) {
-        let seq = record.seq;
-        if record.leaf.is_some_and(|stored| stored != *leaf) {
+    pub(super) fn check_body(&mut self, record: &Sealed<'_>) {
+        let (seq, leaf) = (record.seq, record.entry.leaf);
+        if record.leaf.is_some_and(|stored| stored != leaf) {
             if self.verdict.findings.len() < MOST_FINDINGS {
                 self.doubtful.push(self.verdict.findings.len());
             }
             self.report(Flaw::Altered, seq, "the body does not fit its stored leaf hash");
         }
-        let body = match Body::parse(record.body) {
+        let body = match &record.entry.body {
             Ok(body) => body,
             Err(reason) => {
-                self.report(Flaw::Malformed, seq, &reason);
+                self.report(Flaw::Malformed, seq, reason);
                 return;
             }
         };
-        if u64::try_from(body.seq).ok() != Some(seq) {
+        if body.index() != Some(seq) {
             self.report(Flaw::Reordered, seq, &format!("the body was sealed at {}", body.seq));
         }
         if body.stream != self.origin {
@@ -288,7 +287,7 @@ impl Verifier {
             self.report(Flaw::Reordered, seq, "sealed before the record in front of it");
         }
         // A body that is altered must not make those behind it look misplaced.
-        if record.leaf.is_none_or(|stored| stored == *leaf) {
+        if record.leaf.is_none_or(|stored| stored == leaf) {
             self.last_at = self.last_at.max(body.at);
         }
         if let (0, Some(Claim::Box { sha256 })) = (seq, body.claim()) {
@@ -307,9 +306,10 @@ impl Verifier {
         {
             self.lists(&notes);
         }
-        let tokens = record.values.map(|values| self.check_values(seq, &body, values));
+        let tokens = record.values.map(|values| self.check_values(seq, body, values));
+        let (tokens, held) = (tokens.unwrap_or_default(), self.holds.get(&seq).copied());
         if let Some(columns) = record.columns
-            && let Some(column) = differing(&self.as_stored(seq, body, tokens.as_deref()), &columns)
+            && let Some(column) = differing(body, &columns, &tokens, held)
         {
             self.report(
                 Flaw::ColumnMismatch,
@@ -326,20 +326,6 @@ impl Verifier {
                 self.verdict.lists.insert(note.origin);
             }
         }
-    }
-
-    /// The body as its columns must have it: with tokens in place of personal values, and the day until which
-    /// it is held.
-    fn as_stored<'t>(
-        &self,
-        seq: u64,
-        body: Body<'t>,
-        tokens: Option<&'t [(String, Option<String>)]>,
-    ) -> Body<'t> {
-        let held = self.holds.get(&seq).copied().unwrap_or(i64::MIN);
-        let mut stored = with_tokens(body, tokens);
-        stored.expires = stored.expires.max(held);
-        stored
     }
 
     /// Adds what was found beside the walk.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use secmon_core::seal::{BLOCK, Checkpoint, Claim, Flaw, Sealed, Verdict, Verifier, seq_of};
+use secmon_core::seal::{BLOCK, Checkpoint, Claim, Entry, Flaw, Sealed, Verdict, Verifier, seq_of};
 
 use self::files::{Lines, Notes};
 use self::statements::Stated;
@@ -145,7 +145,8 @@ fn stream(
             Some((seq, leaf)) if seq == next => verifier.missing(leaf),
             Some((seq, _)) => verifier.report(Flaw::Reordered, seq, "this leaf is out of place"),
             None => {
-                let seq = seq_of(&line).unwrap_or(next);
+                let entry = Entry::read(&line);
+                let seq = entry.seq().unwrap_or(next);
                 if seq > next {
                     let detail = format!("{} record(s) are not there", seq - next);
                     verifier.report(Flaw::Missing, next, &detail);
@@ -153,7 +154,7 @@ fn stream(
                 }
                 verifier.record(&Sealed {
                     seq,
-                    body: &line,
+                    entry,
                     mac: &mac,
                     leaf: None,
                     columns: None,

@@ -6,11 +6,10 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use secmon_core::seal::{BLOCK, Claim, Flaw, Prefix, Sealed, Verifier};
+use secmon_core::seal::{BLOCK, Claim, Entry, Flaw, Prefix, Sealed, Verifier};
 use serde::Deserialize;
 
 use super::files::{Lines, Notes};
-use super::seq_of;
 use crate::Result;
 
 type Hash = [u8; 32];
@@ -65,11 +64,12 @@ pub(super) fn walk(
             verifier.report(Flaw::Malformed, 0, "`pruned.jsonl` holds a line that is no proof");
             return Ok(None);
         };
-        if kept.last().is_some_and(|last| *last >= seq) || seq_of(&body) != Some(seq) {
+        let entry = Entry::read(&body);
+        if kept.last().is_some_and(|last| *last >= seq) || entry.seq() != Some(seq) {
             verifier.report(Flaw::Reordered, seq, "this record is out of place");
             continue;
         }
-        let record = Sealed { seq, body: &body, mac: &[], leaf: None, columns: None, values: None };
+        let record = Sealed { seq, entry, mac: &[], leaf: None, columns: None, values: None };
         if !verifier.kept(&record, &path, ended.get(&(seq + 1)).map(String::as_str)) {
             continue;
         }

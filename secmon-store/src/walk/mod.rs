@@ -2,16 +2,18 @@
 //! page and merged by index.
 
 mod notes;
+mod pages;
 pub(crate) mod prefix;
 mod statements;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use self::pages::Pages;
 use self::statements::Statements;
 use secmon_core::Level;
-use secmon_core::seal::{BLOCK, Columns, Flaw, KeptValue, Sealed, Verifier, leaf_hash};
+use secmon_core::seal::{BLOCK, Columns, Entry, Flaw, KeptValue, Sealed, Verifier, leaf_hash};
 
-use crate::connection::Db;
+use crate::connection::{Db, Location};
 use crate::stored::{self, Stored};
 use crate::streams::{CheckpointRow, StreamRow};
 use crate::tiles::{self, Leaves, Open, TILE, TileRow};
@@ -19,12 +21,13 @@ use crate::vault::Vault;
 use crate::{Result, holds, removals, signed, unsigned, values};
 
 /// Rows read at once.
-const CHUNK: i64 = 2_000;
+const CHUNK: i64 = 1_000;
 
 /// A walk over one stream: records, their stored leaves, and checkpoints, merged by index.
 pub(crate) struct Walk {
     /// As it was when the walk began, or later, where it had to look on.
     pub(crate) stream: StreamRow,
+    location: Location,
     leaves: Leaves,
     /// The leaves of the records that stayed of those that were pruned.
     kept: BTreeMap<u64, [u8; 32]>,
@@ -47,9 +50,10 @@ pub(crate) struct Walk {
 }
 
 impl Walk {
-    pub(crate) fn new(stream: StreamRow, vault: Option<Vault>) -> Self {
+    pub(crate) fn new(stream: StreamRow, location: Location, vault: Option<Vault>) -> Self {
         Self {
             stream,
+            location,
             leaves: Leaves::default(),
             kept: BTreeMap::new(),
             open: Open::default(),
@@ -75,19 +79,20 @@ impl Walk {
         }
         self.erasures(db, verifier)?;
         let mut statements = Statements::of(db, &self.stream)?;
+        let mut pages = Pages::of(&self.stream, &self.location);
         let mut from = self.stream.pruned_to;
         loop {
             // What was written meanwhile comes with a later page.
-            let size = self.stream.size();
-            let rows = stored::all(db, self.stream.stream_no, from, CHUNK)?;
-            let mut ended = i64::try_from(rows.len()) != Ok(CHUNK);
+            let page = pages.page(db, from, self.stream.size())?;
+            let (mut ended, size, rows) = (page.next().is_none(), page.size, &page.rows);
             let last = rows.last().map_or(from, |row| row.seq);
             // With the last page comes a gap, perhaps, up to the end.
             let upto = if ended { size } else { unsigned(last.saturating_add(1)).min(size) };
             statements.upto(db, &self.stream.origin, verifier, upto)?;
             let mut kept =
                 values::kept(db, self.vault.as_ref(), self.stream.stream_no, from, last)?;
-            for row in &rows {
+            let entries = Entry::each(rows.iter().map(|row| row.body.as_slice()));
+            for (row, entry) in rows.iter().zip(entries) {
                 if row.seq < from {
                     let detail = "an index that is no integer";
                     verifier.report(Flaw::Inserted, unsigned(row.seq), detail);
@@ -103,7 +108,8 @@ impl Walk {
                     return Ok(());
                 }
                 self.enter(db, verifier, unsigned(row.seq))?;
-                self.record(db, verifier, row, kept.remove(&row.seq).unwrap_or_default())?;
+                let values = kept.remove(&row.seq).unwrap_or_default();
+                self.record(db, verifier, row, entry, &values)?;
             }
             progress(verifier.next_seq());
             if !ended && stored::is_twice(db, self.stream.stream_no, last)? {
@@ -144,9 +150,9 @@ impl Walk {
         db: &mut Db,
         verifier: &mut Verifier,
         row: &Stored,
-        mut values: Vec<KeptValue>,
+        entry: Entry<'_>,
+        values: &[KeptValue],
     ) -> Result<()> {
-        let mut again = Vec::new();
         let leaf = self.leaf(db, row.seq)?;
         if let Some(leaf) = leaf {
             self.check_tiles(db, verifier, leaf)?;
@@ -154,17 +160,22 @@ impl Walk {
             let detail = "the stored leaf hash is not there";
             verifier.report(Flaw::BadTile, unsigned(row.seq), detail);
         }
-        if verifier.is_unexplained(&sealed(row, leaf, &values)) {
+        let record = sealed(row, entry, leaf, values);
+        let is_sound = if verifier.is_unexplained(&record) {
             // Erased or held since the page was read, perhaps: then it was announced before.
             self.erasures(db, verifier)?;
             let (no, vault) = (self.stream.stream_no, self.vault.as_ref());
             let now = values::kept(db, vault, no, row.seq, row.seq)?;
-            values = now.into_values().next().unwrap_or_default();
-            again = stored::all(db, no, row.seq, 1)?;
-        }
-        let row = again.first().filter(|again| again.seq == row.seq).unwrap_or(row);
-        verifier.record(&sealed(row, leaf, &values));
-        if !row.is_sound() {
+            let values = now.into_values().next().unwrap_or_default();
+            let again = stored::all(db, no, row.seq, 1)?;
+            let row = again.first().filter(|again| again.seq == row.seq).unwrap_or(row);
+            verifier.record(&sealed(row, Entry::read(&row.body), leaf, &values));
+            row.is_sound()
+        } else {
+            verifier.record(&record);
+            row.is_sound()
+        };
+        if !is_sound {
             let detail = "a column holds another type than it is made for";
             verifier.report(Flaw::ColumnMismatch, unsigned(row.seq), detail);
         }
@@ -318,11 +329,16 @@ fn compare(db: &mut Db, verifier: &mut Verifier, row: &TileRow) -> Result<()> {
     Ok(())
 }
 
-fn sealed<'r>(row: &'r Stored, leaf: Option<[u8; 32]>, values: &'r [KeptValue]) -> Sealed<'r> {
+fn sealed<'r>(
+    row: &'r Stored,
+    entry: Entry<'r>,
+    leaf: Option<[u8; 32]>,
+    values: &'r [KeptValue],
+) -> Sealed<'r> {
     let level = i32::try_from(row.level).ok().and_then(Level::from_rank);
     Sealed {
         seq: unsigned(row.seq),
-        body: &row.body,
+        entry,
         mac: &row.mac,
         leaf,
         columns: Some(Columns {

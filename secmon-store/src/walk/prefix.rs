@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use diesel::prelude::*;
-use secmon_core::seal::{BLOCK, Flaw, Verifier, inclusion, leaf_hash};
+use secmon_core::seal::{BLOCK, Entry, Flaw, Verifier, inclusion};
 
 use super::{CHUNK, Walk, sealed};
 use crate::connection::{Db, on};
@@ -38,8 +38,9 @@ impl Walk {
         // What they announce is needed before the first of them is looked at closely.
         self.stayed(db, |walk, _, row, path| {
             let seq = unsigned(row.seq);
-            if verifier.was_there(seq, &row.body, path) {
-                walk.kept.insert(seq, leaf_hash(&row.body));
+            let entry = Entry::read(&row.body);
+            if verifier.was_there(seq, &entry, path) {
+                walk.kept.insert(seq, entry.leaf());
             }
             Ok(())
         })?;
@@ -56,7 +57,7 @@ impl Walk {
                 note = ended(db, no, row.seq + 1)?;
                 ends.insert(row.seq + 1);
             }
-            verifier.kept(&sealed(row, None, &kept), path, note.as_deref());
+            verifier.kept(&sealed(row, Entry::read(&row.body), None, &kept), path, note.as_deref());
             if !row.is_sound() {
                 let detail = "a column holds another type than it is made for";
                 verifier.report(Flaw::ColumnMismatch, unsigned(row.seq), detail);
