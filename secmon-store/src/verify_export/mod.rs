@@ -194,11 +194,12 @@ fn read(path: &Path) -> Result<String> {
 /// Where the records stand that announce removals, by block.
 fn announcing(path: &Path) -> Result<BTreeMap<u64, Vec<(u64, u64)>>> {
     let mut lines = Lines::open(path)?;
+    let announces = memchr::memmem::Finder::new(ANNOUNCES);
     let mut found: BTreeMap<u64, Vec<(u64, u64)>> = BTreeMap::new();
     loop {
         let offset = lines.offset;
         let Some(line) = lines.next()? else { return Ok(found) };
-        if memchr::memmem::find(&line, ANNOUNCES).is_some()
+        if announces.find(&line).is_some()
             && let Some(Claim::Gone { block, .. }) = Claim::of(&line)
             && let Some(seq) = seq_of(&line)
         {
