@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use secmon_core::privacy::Privacy;
 use secmon_core::seal::{Flaw, Retention, Sealer, StreamKeys, Verdict, commitment};
 use secmon_core::{Event, Monitor, Ruleset, Value, event_of, event_with, fields};
-use secmon_store::{IncidentQuery, RecordQuery, Store, VerifyOptions, verify_export};
+use secmon_store::{IncidentQuery, RecordQuery, Store, VerifyOptions, Writer, verify_export};
 use stores::{Sql, folder, noon, unhex, url};
 use tempfile::TempDir;
 
@@ -68,28 +68,48 @@ fn verdict(store: &Store) -> Verdict {
     store.verify(&VerifyOptions::default()).unwrap().remove(0)
 }
 
-#[test]
-fn what_is_erased_and_held_while_somebody_looks_is_no_flaw() {
-    let (_folder, store) = private();
+/// A store with several pages for a walk, which reads the next while it looks at the first, and what is found in it
+/// while `work` is done behind that page.
+fn looked_at(work: impl FnOnce(Writer)) -> (TempDir, Store, Verdict) {
+    let (folder, store) = private();
     let rules = Ruleset::empty();
     let mut writer = store.writer("web-1", rules.clone(), noon(40)).unwrap();
-    // Several pages of a walk: the next are read already while the first is looked at.
+    writer.set_retention(Retention { everyday: 1, ..Retention::default() });
     let lines = (0..4_500).map(|at| login(at % 30, USER, ADDRESS));
     writer.write(rules.prepare_lines(lines, noon(50)), noon(50)).unwrap();
-    let size = writer.stream_row().size();
-    let mut writer = Some(writer);
-    let verdicts = store
-        .verify_with(&VerifyOptions::default(), |_| {
-            let Some(mut writer) = writer.take() else { return };
-            writer.erase("user", USER, noon(60)).unwrap();
-            writer.hold(&[1_500, 2_500, 4_000], None, "an auditor", noon(61)).unwrap();
-            writer.close(noon(62)).unwrap();
-        })
-        .unwrap();
-    assert!(verdicts[0].is_ok(), "{:?}", verdicts[0].findings.first());
-    assert!(verdicts[0].erased > 3_000 && verdicts[0].records > size, "{:?}", verdicts[0]);
+    writer.maintain(noon(55)).unwrap();
+    let mut todo = Some((writer, work));
+    let verdicts = store.verify_with(&VerifyOptions::default(), |_| {
+        if let Some((writer, work)) = todo.take() {
+            work(writer);
+        }
+    });
+    let found = verdicts.unwrap().remove(0);
+    assert!(found.is_ok(), "{:?}", found.findings.first());
+    (folder, store, found)
+}
+
+#[test]
+fn what_is_erased_and_held_while_somebody_looks_is_no_flaw() {
+    let (_folder, store, found) = looked_at(|mut writer| {
+        writer.erase("user", USER, noon(60)).unwrap();
+        writer.hold(&[1_500, 2_500, 4_000], None, "an auditor", noon(61)).unwrap();
+        writer.close(noon(62)).unwrap();
+    });
+    assert!(found.erased > 3_000 && found.records > 4_512, "{found:?}");
     let found = verdict(&store);
     assert!(found.is_ok() && found.erased > 4_500, "{:?}", found.findings.first());
+}
+
+#[test]
+fn what_expires_while_somebody_looks_is_no_flaw() {
+    let (_folder, store, found) = looked_at(|mut writer| {
+        while writer.expire(noon(3 * 86_400)).unwrap() > 0 {}
+        writer.close(noon(3 * 86_400)).unwrap();
+    });
+    assert!(found.expired > 3_000, "{found:?}");
+    let found = verdict(&store);
+    assert!(found.is_ok() && found.expired >= 4_500, "{:?}", found.findings.first());
 }
 
 #[test]

@@ -9,7 +9,6 @@ use secmon_core::{Announcement, Step, When};
 
 use crate::connection::{Db, on};
 use crate::schema::{holds, records};
-use crate::values::bodies;
 use crate::{Error, Result, Writer, sealed, signed};
 
 /// Records that one announcement names: as many as fit its body.
@@ -133,10 +132,9 @@ pub(crate) fn days(db: &mut Db, stream_no: i64, seqs: &[i64]) -> Result<BTreeMap
     Ok(rows.into_iter().collect())
 }
 
-/// The records that announce holds in a stream: stream, index, body as it lies there.
-pub(crate) fn announced(db: &mut Db, stream_no: i64) -> Result<Vec<(i64, u64, Vec<u8>)>> {
+/// The records that announce holds in a stream: stream and index.
+pub(crate) fn announcing(db: &mut Db, stream_no: i64) -> Result<Vec<(i64, i64)>> {
     let own = holds::table.filter(holds::stream_no.eq(stream_no));
     let places = own.order(holds::seq).select((holds::stream_no, holds::seq)).distinct();
-    let places: Vec<(i64, i64)> = on!(db, c => places.load(c))?;
-    bodies(db, places)
+    Ok(on!(db, c => places.load(c))?)
 }

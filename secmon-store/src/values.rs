@@ -105,17 +105,16 @@ pub(crate) fn announce(
     Ok(())
 }
 
-/// The records that announce erasures in a stream: stream, index, body as it lies there.
-pub(crate) fn announced(db: &mut Db, of_stream: i64) -> Result<Vec<(i64, u64, Vec<u8>)>> {
-    let places = erasures::table
+/// The records that announce erasures in a stream: stream and index.
+pub(crate) fn announcing(db: &mut Db, of_stream: i64) -> Result<Vec<(i64, i64)>> {
+    let query = erasures::table
         .filter(erasures::of_stream.eq(of_stream))
         .order((erasures::stream_no, erasures::seq))
         .select((erasures::stream_no, erasures::seq));
-    let places: Vec<(i64, i64)> = on!(db, c => places.load(c))?;
-    bodies(db, places)
+    Ok(on!(db, c => query.load(c))?)
 }
 
-/// The bodies of records, as they lie there.
+/// The bodies of records, as they lie there: stream, index, body.
 pub(crate) fn bodies(db: &mut Db, places: Vec<(i64, i64)>) -> Result<Vec<(i64, u64, Vec<u8>)>> {
     let mut all = Vec::with_capacity(places.len());
     for (no, seq) in places {

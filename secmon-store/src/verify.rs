@@ -210,7 +210,7 @@ impl Store {
             }
         };
         let stream = self.read(|db| {
-            let mut walk = Walk::new(stream, self.0.location.clone(), Vault::read(&self.0.keys)?);
+            let mut walk = Walk::new(stream, self.clone(), Vault::read(&self.0.keys)?);
             walk.run(db, &mut verifier, progress)?;
             walk.epochs(db, &mut verifier)?;
             Ok(walk.stream)

@@ -23,7 +23,7 @@ impl MacKey {
             for (to, from) in block.iter_mut().zip(key) {
                 *to ^= from;
             }
-            Begun::with(*block)
+            Begun::with(&block)
         };
         Self { inner: begun(0x36), outer: begun(0x5C), key: Zeroizing::new(key) }
     }

@@ -78,20 +78,20 @@ pub(super) fn differing(
         }
         a => a.filter(short) == b,
     };
-    let stands = |field: Field, said, column| {
+    let stands = |field: Field, said| {
         let token = tokens.iter().rev().find(|(name, _)| name == field.name());
-        same(token.map_or(said, |(_, token)| token.as_deref()), column)
+        same(token.map_or(said, |(_, token)| token.as_deref()), columns.text(field.name()))
     };
     let checks = [
         ("ts", body.time == columns.time),
         ("expires", held.map_or(body.expires, |held| held.max(body.expires)) == columns.expires),
         ("level", body.level == columns.level),
         ("category", same(Some(body.category), Some(columns.category))),
-        ("host", stands(fields::HOST_NAME, body.host, columns.host)),
-        ("source_ip", stands(fields::SOURCE_IP, body.source_ip, columns.source_ip)),
-        ("user_name", stands(fields::USER_NAME, body.user, columns.user)),
-        ("action", stands(fields::EVENT_ACTION, body.action, columns.action)),
-        ("outcome", stands(fields::EVENT_OUTCOME, body.outcome, columns.outcome)),
+        ("host", stands(fields::HOST_NAME, body.host)),
+        ("source_ip", stands(fields::SOURCE_IP, body.source_ip)),
+        ("user_name", stands(fields::USER_NAME, body.user)),
+        ("action", stands(fields::EVENT_ACTION, body.action)),
+        ("outcome", stands(fields::EVENT_OUTCOME, body.outcome)),
     ];
     checks.into_iter().find(|(_, same)| !same).map(|(name, _)| name)
 }

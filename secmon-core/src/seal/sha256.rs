@@ -1,9 +1,10 @@
-//! SHA-256 of short messages, whole: what is hashed for each record is padded once and compressed in one
-//! call, which takes a third less than a hasher that must be ready for more.
+//! SHA-256 as each record needs it: short messages whole, padded once and compressed in one call, which takes a
+//! third less than a hasher that must be ready for more; behind a block that is the same for all; and of many
+//! messages two beside each other.
 
 use sha2::block_api::compress256;
 use sha2::{Digest, Sha256};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::tree::Hash;
 
@@ -31,7 +32,7 @@ pub(super) fn prefixed(prefix: u8, message: &[u8]) -> Hash {
 
 /// The same of a message that fits so many blocks with its padding.
 fn padded<const BLOCKS: usize>(prefix: u8, message: &[u8]) -> Hash {
-    ended::<BLOCKS>(INITIAL, 0, [&[prefix], message])
+    ended::<BLOCKS>(&mut { INITIAL }, 0, [&[prefix], message])
 }
 
 /// A hash that has begun with one block, as both of HMAC's have under a key: what comes behind that block is
@@ -40,16 +41,18 @@ fn padded<const BLOCKS: usize>(prefix: u8, message: &[u8]) -> Hash {
 pub(super) struct Begun([u32; 8]);
 
 impl Begun {
-    pub(super) fn with(block: [u8; 64]) -> Self {
-        let mut state = INITIAL;
-        compress256(&mut state, &[block]);
-        Self(state)
+    pub(super) fn with(block: &[u8; 64]) -> Self {
+        let mut begun = Self(INITIAL);
+        compress256(&mut begun.0, std::slice::from_ref(block));
+        begun
     }
 
     /// SHA-256(the block ‖ message).
     pub(super) fn end<const LENGTH: usize>(&self, message: &[u8; LENGTH]) -> Hash {
         const { assert!(LENGTH + 9 <= 128, "fits two blocks") };
-        ended::<2>(self.0, 64, [&[], message])
+        // Behind the last block it holds what may be a key itself.
+        let mut state = Zeroizing::new(self.0);
+        ended::<2>(&mut state, 64, [&[], message])
     }
 }
 
@@ -60,7 +63,7 @@ impl Begun {
     reason = "a MAC takes a third less where its lengths are constants"
 )]
 #[inline(always)]
-fn ended<const BLOCKS: usize>(mut state: [u32; 8], before: usize, parts: [&[u8]; 2]) -> Hash {
+fn ended<const BLOCKS: usize>(state: &mut [u32; 8], before: usize, parts: [&[u8]; 2]) -> Hash {
     let [first, second] = parts;
     let length = first.len() + second.len();
     let mut blocks = [[0; 64]; BLOCKS];
@@ -77,8 +80,8 @@ fn ended<const BLOCKS: usize>(mut state: [u32; 8], before: usize, parts: [&[u8];
     if let Some(bits) = bytes.last_chunk_mut() {
         *bits = (8 * (before + length) as u64).to_be_bytes();
     }
-    compress256(&mut state, blocks);
-    output(&state)
+    compress256(state, blocks);
+    output(state)
 }
 
 /// SHA-256(prefix ‖ message) of each message, two beside each other, block by block: the processor works on one

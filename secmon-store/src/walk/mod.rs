@@ -8,17 +8,17 @@ mod statements;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use self::pages::Pages;
+use self::pages::{Page, Pages};
 use self::statements::Statements;
 use secmon_core::Level;
 use secmon_core::seal::{BLOCK, Columns, Entry, Flaw, KeptValue, Sealed, Verifier, leaf_hash};
 
-use crate::connection::{Db, Location};
+use crate::connection::Db;
 use crate::stored::{self, Stored};
 use crate::streams::{CheckpointRow, StreamRow};
 use crate::tiles::{self, Leaves, Open, TILE, TileRow};
 use crate::vault::Vault;
-use crate::{Result, holds, removals, signed, unsigned, values};
+use crate::{Result, Store, holds, removals, signed, unsigned, values};
 
 /// Rows read at once.
 const CHUNK: i64 = 1_000;
@@ -27,7 +27,7 @@ const CHUNK: i64 = 1_000;
 pub(crate) struct Walk {
     /// As it was when the walk began, or later, where it had to look on.
     pub(crate) stream: StreamRow,
-    location: Location,
+    store: Store,
     leaves: Leaves,
     /// The leaves of the records that stayed of those that were pruned.
     kept: BTreeMap<u64, [u8; 32]>,
@@ -40,7 +40,7 @@ pub(crate) struct Walk {
     /// The keys of personal values, if they are at hand.
     vault: Option<Vault>,
     /// Records that are known to announce erasures.
-    erasing: BTreeSet<(i64, u64)>,
+    erasing: BTreeSet<(i64, i64)>,
     /// The size at which removals were asked for last.
     asked: i64,
     /// Checkpoints from this size on are not read yet.
@@ -50,10 +50,10 @@ pub(crate) struct Walk {
 }
 
 impl Walk {
-    pub(crate) fn new(stream: StreamRow, location: Location, vault: Option<Vault>) -> Self {
+    pub(crate) fn new(stream: StreamRow, store: Store, vault: Option<Vault>) -> Self {
         Self {
             stream,
-            location,
+            store,
             leaves: Leaves::default(),
             kept: BTreeMap::new(),
             open: Open::default(),
@@ -79,11 +79,12 @@ impl Walk {
         }
         self.erasures(db, verifier)?;
         let mut statements = Statements::of(db, &self.stream)?;
-        let mut pages = Pages::of(&self.stream, &self.location);
+        let mut pages = Pages::of(self.stream.stream_no, &self.store);
+        let mut page = Page::default();
         let mut from = self.stream.pruned_to;
         loop {
             // What was written meanwhile comes with a later page.
-            let page = pages.page(db, from, self.stream.size())?;
+            page = pages.page(db, from, self.stream.size(), page)?;
             let (mut ended, size, rows) = (page.next().is_none(), page.size, &page.rows);
             let last = rows.last().map_or(from, |row| row.seq);
             // With the last page comes a gap, perhaps, up to the end.
@@ -109,7 +110,9 @@ impl Walk {
                 }
                 self.enter(db, verifier, unsigned(row.seq))?;
                 let values = kept.remove(&row.seq).unwrap_or_default();
-                self.record(db, verifier, row, entry, &values)?;
+                if !self.record(db, verifier, row, entry, &values)? {
+                    return Ok(());
+                }
             }
             progress(verifier.next_seq());
             if !ended && stored::is_twice(db, self.stream.stream_no, last)? {
@@ -144,7 +147,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Takes the next record.
+    /// Takes the next record; says whether the walk can go on.
     fn record(
         &mut self,
         db: &mut Db,
@@ -152,34 +155,70 @@ impl Walk {
         row: &Stored,
         entry: Entry<'_>,
         values: &[KeptValue],
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let leaf = self.leaf(db, row.seq)?;
-        if let Some(leaf) = leaf {
+        let record = sealed(row, entry, leaf, values);
+        if !verifier.is_unexplained(&record) {
+            self.take(db, verifier, &record, row.is_sound())?;
+            return Ok(true);
+        }
+        let Some((row, values)) = self.again(db, verifier, row.seq)? else {
+            return self.close_gap(db, verifier, unsigned(row.seq).saturating_add(1));
+        };
+        let record = sealed(&row, Entry::read(&row.body), leaf, &values);
+        self.take(db, verifier, &record, row.is_sound())?;
+        Ok(true)
+    }
+
+    fn take(
+        &mut self,
+        db: &mut Db,
+        verifier: &mut Verifier,
+        record: &Sealed<'_>,
+        is_sound: bool,
+    ) -> Result<()> {
+        if let Some(leaf) = record.leaf {
             self.check_tiles(db, verifier, leaf)?;
         } else {
             let detail = "the stored leaf hash is not there";
-            verifier.report(Flaw::BadTile, unsigned(row.seq), detail);
+            verifier.report(Flaw::BadTile, record.seq, detail);
         }
-        let record = sealed(row, entry, leaf, values);
-        let is_sound = if verifier.is_unexplained(&record) {
-            // Erased or held since the page was read, perhaps: then it was announced before.
-            self.erasures(db, verifier)?;
-            let (no, vault) = (self.stream.stream_no, self.vault.as_ref());
-            let now = values::kept(db, vault, no, row.seq, row.seq)?;
-            let values = now.into_values().next().unwrap_or_default();
-            let again = stored::all(db, no, row.seq, 1)?;
-            let row = again.first().filter(|again| again.seq == row.seq).unwrap_or(row);
-            verifier.record(&sealed(row, Entry::read(&row.body), leaf, &values));
-            row.is_sound()
-        } else {
-            verifier.record(&record);
-            row.is_sound()
-        };
+        verifier.record(record);
         if !is_sound {
             let detail = "a column holds another type than it is made for";
-            verifier.report(Flaw::ColumnMismatch, unsigned(row.seq), detail);
+            verifier.report(Flaw::ColumnMismatch, record.seq, detail);
         }
         self.checkpoints(db, verifier)
+    }
+
+    /// Reads a record once more of which something was erased, held or expired since its page was read,
+    /// perhaps; none if it is gone. What is gone was announced before: so that is asked for last, and all of it
+    /// twice, as it may go between two questions.
+    fn again(
+        &mut self,
+        db: &mut Db,
+        verifier: &mut Verifier,
+        seq: i64,
+    ) -> Result<Option<(Stored, Vec<KeptValue>)>> {
+        let no = self.stream.stream_no;
+        let mut found = None;
+        for _ in 0..2 {
+            let row = stored::all(db, no, seq, 1)?.pop().filter(|row| row.seq == seq);
+            let Some(row) = row else { return Ok(None) };
+            let mut kept = values::kept(db, self.vault.as_ref(), no, seq, seq)?;
+            let values = kept.remove(&seq).unwrap_or_default();
+            let record = sealed(&row, Entry::read(&row.body), None, &values);
+            let mut is_explained = !verifier.is_unexplained(&record);
+            if !is_explained {
+                self.erasures(db, verifier)?;
+                is_explained = !verifier.is_unexplained(&record);
+            }
+            found = Some((row, values));
+            if is_explained {
+                break;
+            }
+        }
+        Ok(found)
     }
 
     /// Comes to a record: with a new block, what was announced of it.
@@ -235,12 +274,10 @@ impl Walk {
     fn erasures(&mut self, db: &mut Db, verifier: &mut Verifier) -> Result<()> {
         let own = self.stream.stream_no;
         let mut last = 0;
-        let mut announced = values::announced(db, own)?;
-        announced.extend(holds::announced(db, own)?);
-        for (no, seq, body) in announced {
-            if !self.erasing.insert((no, seq)) {
-                continue;
-            }
+        let mut places = values::announcing(db, own)?;
+        places.extend(holds::announcing(db, own)?);
+        places.retain(|place| self.erasing.insert(*place));
+        for (no, seq, body) in values::bodies(db, places)? {
             if no == own {
                 if self.is_walked(db, verifier, seq, &body)? {
                     verifier.announce(seq, &body);

@@ -1,103 +1,88 @@
-//! Pages of records for a walk: while one is verified the next are read, over a connection of their own.
+//! Pages of records for a walk: while one is verified the next is read, over a connection of its own.
 
-use std::mem;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 
 use super::CHUNK;
-use crate::Result;
-use crate::connection::{Db, Location};
+use crate::connection::Db;
 use crate::stored::{self, Stored};
-use crate::streams::StreamRow;
+use crate::{Result, Store};
 
 /// Records of a stream, page by page.
 pub(super) struct Pages {
     stream_no: i64,
-    /// None if no further connection is to be had.
-    location: Option<Location>,
+    /// None once the next page could not be read ahead: the walk goes on without.
+    store: Option<Store>,
     ahead: Option<Ahead>,
-    /// How many records the stream holds as far as the walk knows.
-    size: Arc<AtomicU64>,
 }
 
-/// The thread that reads ahead: one page waits to be taken while another is read.
+/// The thread that reads what is asked for, one page at a time.
 struct Ahead {
-    /// None: it could not be read.
-    pages: Receiver<Option<Page>>,
-    thread: JoinHandle<()>,
+    asked: Sender<Asked>,
+    pages: Receiver<Page>,
+    thread: JoinHandle<Result<()>>,
+}
+
+/// A page that is asked for.
+struct Asked {
+    from: i64,
+    size: u64,
+    /// Rows that are done with. Freed by another thread than the one that reads more of them, each would make
+    /// the other wait for its memory, which takes as long again as all the rest.
+    used: Vec<Stored>,
 }
 
 /// Records in the order of their indexes, as many as a page holds at most.
+#[derive(Default)]
 pub(super) struct Page {
     from: i64,
     /// How many records the stream held before the page was read: those below were all there.
     pub(super) size: u64,
     pub(super) rows: Vec<Stored>,
-    /// Where the rows go when they are done with. Freed by another thread than the one that reads more of
-    /// them, each would make the other wait for its memory, which takes as long again as all the rest.
-    used: Option<Sender<Vec<Stored>>>,
 }
 
 impl Pages {
-    pub(super) fn of(stream: &StreamRow, location: &Location) -> Self {
-        Self {
-            stream_no: stream.stream_no,
-            location: Some(location.clone()),
-            ahead: None,
-            size: Arc::default(),
-        }
+    pub(super) fn of(stream_no: i64, store: &Store) -> Self {
+        Self { stream_no, store: Some(store.clone()), ahead: None }
     }
 
-    /// The page from an index on of a stream that holds so many records.
-    pub(super) fn page(&mut self, db: &mut Db, from: i64, size: u64) -> Result<Page> {
-        self.size.store(size, Ordering::Release);
-        match self.ahead.as_ref().map(|ahead| ahead.pages.recv()) {
-            Some(Ok(Some(page))) if page.from == from => return Ok(page),
+    /// The page from an index on of a stream that holds so many records, when the one before is done with.
+    pub(super) fn page(&mut self, db: &mut Db, from: i64, size: u64, used: Page) -> Result<Page> {
+        let page = match &self.ahead {
+            Some(ahead) => ahead.pages.recv().ok(),
+            None => None,
+        };
+        if self.ahead.is_some() && page.is_none() {
             // What is wrong says the walk's own connection, if it is still so.
-            Some(Ok(None)) => self.location = None,
-            _ => {}
+            self.end();
+            self.store = None;
         }
-        self.end();
-        let page = Page::read(db, self.stream_no, from, size)?;
-        if let Some(next) = page.next() {
-            self.begin(next);
+        let page = match page.filter(|page| page.from == from) {
+            Some(page) => page,
+            None => Page::read(db, self.stream_no, from, size)?,
+        };
+        match page.next() {
+            Some(from) => self.ask(Asked { from, size, used: used.rows }),
+            None => self.end(),
         }
         Ok(page)
     }
 
-    /// Reads on in the background, if there is a thread for it.
-    fn begin(&mut self, from: i64) {
-        let Some(location) = self.location.clone() else { return };
-        let (stream_no, size) = (self.stream_no, Arc::clone(&self.size));
-        let (sender, pages) = sync_channel(1);
-        let read = move || {
-            let (back, used) = channel();
-            let mut db = location.reconnect().ok();
-            let mut next = Some(from);
-            while let Some(from) = next {
-                let size = size.load(Ordering::Acquire);
-                let page = db.as_mut().and_then(|db| Page::read(db, stream_no, from, size).ok());
-                next = page.as_ref().and_then(Page::next);
-                let page = page.map(|mut page| {
-                    page.used = Some(back.clone());
-                    page
-                });
-                if sender.send(page).is_err() {
-                    return;
-                }
-                used.try_iter().for_each(drop);
-            }
-        };
-        let thread = Builder::new().name("pages".into()).spawn(read).ok();
-        self.ahead = thread.map(|thread| Ahead { pages, thread });
+    /// Lets a page be read in the background, if there is a thread for it.
+    fn ask(&mut self, asked: Asked) {
+        if self.ahead.is_none() {
+            self.ahead = self.store.as_ref().and_then(|store| Ahead::begin(store, self.stream_no));
+        }
+        if let Some(ahead) = &self.ahead {
+            // That it has ended is seen when the page is taken.
+            drop(ahead.asked.send(asked));
+        }
     }
 
-    /// Waits until nobody reads ahead: no connection stays open behind the walk.
+    /// Waits until nobody reads ahead.
     fn end(&mut self) {
-        if let Some(Ahead { pages, thread }) = self.ahead.take() {
-            drop(pages);
+        if let Some(Ahead { asked, pages, thread }) = self.ahead.take() {
+            drop((asked, pages));
             drop(thread.join());
         }
     }
@@ -109,23 +94,35 @@ impl Drop for Pages {
     }
 }
 
+impl Ahead {
+    fn begin(store: &Store, stream_no: i64) -> Option<Self> {
+        let store = store.clone();
+        let (asked, asks) = channel::<Asked>();
+        let (sender, pages) = channel();
+        let read = move || {
+            store.read(|db| {
+                for Asked { from, size, used } in asks {
+                    drop(used);
+                    if sender.send(Page::read(db, stream_no, from, size)?).is_err() {
+                        break;
+                    }
+                }
+                Ok(())
+            })
+        };
+        let thread = Builder::new().name("pages".into()).spawn(read).ok()?;
+        Some(Self { asked, pages, thread })
+    }
+}
+
 impl Page {
     fn read(db: &mut Db, stream_no: i64, from: i64, size: u64) -> Result<Self> {
-        Ok(Self { from, size, rows: stored::all(db, stream_no, from, CHUNK)?, used: None })
+        Ok(Self { from, size, rows: stored::all(db, stream_no, from, CHUNK)? })
     }
 
     /// Where the next begins, if there may be more.
     pub(super) fn next(&self) -> Option<i64> {
         let is_full = i64::try_from(self.rows.len()) == Ok(CHUNK);
         self.rows.last().filter(|_| is_full).map(|last| last.seq.saturating_add(1))
-    }
-}
-
-impl Drop for Page {
-    fn drop(&mut self) {
-        if let Some(used) = &self.used {
-            // The thread may have read all and be gone.
-            drop(used.send(mem::take(&mut self.rows)));
-        }
     }
 }

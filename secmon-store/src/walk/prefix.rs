@@ -57,8 +57,18 @@ impl Walk {
                 note = ended(db, no, row.seq + 1)?;
                 ends.insert(row.seq + 1);
             }
-            verifier.kept(&sealed(row, Entry::read(&row.body), None, &kept), path, note.as_deref());
-            if !row.is_sound() {
+            let mut record = sealed(row, Entry::read(&row.body), None, &kept);
+            let mut is_sound = row.is_sound();
+            let again;
+            if verifier.is_unexplained(&record) {
+                again = walk.again(db, verifier, row.seq)?;
+                if let Some((row, values)) = &again {
+                    record = sealed(row, Entry::read(&row.body), None, values);
+                    is_sound = row.is_sound();
+                }
+            }
+            verifier.kept(&record, path, note.as_deref());
+            if !is_sound {
                 let detail = "a column holds another type than it is made for";
                 verifier.report(Flaw::ColumnMismatch, unsigned(row.seq), detail);
             }
