@@ -13,7 +13,8 @@ use serde_json::Value;
 use support::Service;
 
 async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
-    for _ in 0..200 {
+    // What comes every ten seconds must have its turn.
+    for _ in 0..600 {
         if done().await {
             return;
         }
