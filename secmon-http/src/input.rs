@@ -125,6 +125,14 @@ impl Lines {
         Ok(Some(Line::Whole(&self.buffer)))
     }
 
+    /// The first bytes, at most so many, in place of lines; fewer where the file cannot be read further.
+    pub fn into_head(self, most: u64) -> Vec<u8> {
+        let mut head = Vec::new();
+        // Who reads its lines is told what is wrong.
+        drop(self.reader.take(most).read_to_end(&mut head));
+        head
+    }
+
     /// Bytes read so far, of the content if it is compressed.
     pub fn position(&self) -> u64 {
         self.position

@@ -221,6 +221,60 @@ fn ingest_goes_on_where_it_ended_and_verify_finds_a_changed_byte() {
 }
 
 #[test]
+fn ingest_loses_no_line_that_was_half_written_and_doubles_none_that_was_rotated() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let log = path.join("auth.log");
+    let ingest = |files: &[&str]| {
+        let output = secmon(path, &[&["ingest"], files].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let said = stderr(&output);
+        said.split_once("stored ").unwrap().1.split(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    let messages = || {
+        let store =
+            secmon_store::Store::open(&format!("sqlite://{}/secmon.db", path.display())).unwrap();
+        let (_, events) = store.events(&store.stream("ingest").unwrap(), 0, None).unwrap().unwrap();
+        let lines = events.iter().filter_map(|event| event.raw().map(str::to_owned));
+        lines.collect::<Vec<_>>()
+    };
+    // Few lines, and many: more than tell one file from another.
+    for (count, first) in [(2, "one"), (200, "other")] {
+        let line = |at: usize| {
+            format!("Nov 20 03:10:00 web-1 app[42]: {first} line {at} of some length\n")
+        };
+        let lines: String = (0..count).map(line).collect();
+        std::fs::write(&log, format!("{lines}Nov 20 03:10:00 web-1 app[42]: {first} ha")).unwrap();
+        assert_eq!(ingest(&["auth.log"]), count as u64 + 1);
+        assert_eq!(ingest(&["auth.log"]), 0);
+        let whole = format!("Nov 20 03:10:00 web-1 app[42]: {first} half a line");
+        std::fs::write(&log, format!("{lines}{whole}\n{}", line(count))).unwrap();
+        assert_eq!(ingest(&["auth.log"]), 2);
+        assert_eq!(ingest(&["auth.log"]), 0);
+        assert_eq!(messages().iter().filter(|line| **line == whole).count(), 1);
+        // Rotated, as the help has it, before and behind the one that takes its name; then compressed.
+        std::fs::rename(&log, path.join("auth.log.1")).unwrap();
+        std::fs::write(
+            &log,
+            if first == "one" { String::new() } else { format!("new {}", line(0)) },
+        )
+        .unwrap();
+        assert_eq!(ingest(&["auth.log", "auth.log.1"]), u64::from(first != "one"));
+        assert_eq!(ingest(&["auth.log.1", "auth.log"]), 0);
+        let zip = Command::new("gzip").arg(path.join("auth.log.1")).status().unwrap();
+        assert!(zip.success());
+        assert_eq!(ingest(&["auth.log.1.gz", "auth.log"]), 0);
+        std::fs::remove_file(path.join("auth.log.1.gz")).unwrap();
+    }
+    // A copy is a file of its own.
+    std::fs::copy(&log, path.join("copy.log")).unwrap();
+    assert_eq!(ingest(&["copy.log"]), 1);
+    // Cut, and written anew.
+    std::fs::write(&log, "short\n").unwrap();
+    assert_eq!(ingest(&["auth.log"]), 1);
+}
+
+#[test]
 fn a_token_is_printed_alone_and_probes_are_printed() {
     let folder = tempfile::tempdir().unwrap();
     let output =

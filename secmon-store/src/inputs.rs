@@ -31,6 +31,18 @@ pub struct Position {
     pub lines: u64,
 }
 
+impl From<Row> for Position {
+    fn from(row: Row) -> Self {
+        Self {
+            fingerprint: row.fingerprint.as_slice().try_into().unwrap_or_default(),
+            head: unsigned(row.head),
+            position: unsigned(row.position),
+            lines: unsigned(row.lines),
+            name: row.name,
+        }
+    }
+}
+
 pub(crate) fn put(db: &mut Db, position: &Position) -> Result<()> {
     let row = Row {
         name: position.name.clone(),
@@ -49,13 +61,15 @@ impl Store {
         let own = inputs::table.filter(inputs::name.eq(name));
         let row: Option<Row> =
             self.read(|db| Ok(on!(db, c => own.select(Row::as_select()).first(c).optional())?))?;
-        Ok(row.map(|row| Position {
-            fingerprint: row.fingerprint.as_slice().try_into().unwrap_or_default(),
-            head: unsigned(row.head),
-            position: unsigned(row.position),
-            lines: unsigned(row.lines),
-            name: row.name,
-        }))
+        Ok(row.map(Position::from))
+    }
+
+    /// How far files were read, those that were read furthest first.
+    pub fn positions(&self) -> Result<Vec<Position>> {
+        let all = inputs::table.order(inputs::position.desc());
+        let rows: Vec<Row> =
+            self.read(|db| Ok(on!(db, c => all.select(Row::as_select()).load(c))?))?;
+        Ok(rows.into_iter().map(Position::from).collect())
     }
 
     /// The name of the position in a file of a machine, by its absolute path: with the machine's name before it where

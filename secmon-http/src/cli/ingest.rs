@@ -4,21 +4,22 @@ use clap::Args;
 use secmon_core::Prepared;
 use secmon_http::clock::now;
 use secmon_http::{Config, input::Lines};
-use secmon_store::{Position, Request, Writer};
+use secmon_store::{Position, Request, Store, Writer};
 use sha2::{Digest as _, Sha256};
 
-use super::lines::LineArgs;
+use super::lines::{LineArgs, Place};
 use super::output::say;
 use super::{Failure, Run, StoreArgs};
 
 /// Lines of one commit.
 const MOST_LINES: usize = 1_000;
-/// Lines that tell a file from another one of its name.
-const HEAD_LINES: u64 = 8;
+/// Bytes that tell a file from another one of its name.
+const HEAD: u64 = 4_096;
 
 /// Store the lines of files, sealed and counted
 ///
-/// A file that was stored before is read on where it ended; the same file twice stores nothing twice.
+/// A file that was stored before is read on where it ended, also where it was renamed since: the same file
+/// twice stores nothing twice. A last line that was still being written is stored once more when it is whole.
 /// Example: secmon ingest /var/log/auth.log.1 /var/log/auth.log
 #[derive(Args, Debug)]
 pub(crate) struct Ingest {
@@ -46,20 +47,21 @@ impl Run for Ingest {
             Lines::open(file)?;
         }
         let store = self.store.open(true)?;
+        // Before anything is stored under the name of a file that was renamed.
+        let endings = self.files.iter().map(|file| Ending::of(file, &store));
+        let endings = endings.collect::<Result<Vec<_>, _>>()?;
         config.prepare(&store)?;
         let mut writer = store.writer_in(&config.cluster, &self.label, ruleset.clone(), now())?;
         for warning in writer.take_warnings() {
             say(format_args!("warning: {warning}"));
         }
         let (mut stored, mut bad) = (0, 0);
-        for file in &self.files {
-            let mut ending = Ending::of(file, &store)?;
+        for (file, mut ending) in self.files.iter().zip(endings) {
             let mut events: Vec<Prepared> = Vec::with_capacity(MOST_LINES);
-            let skip = ending.position.as_ref().map_or(0, |position| position.lines);
-            let read = self.lines.each_of(file, skip, &ruleset, |bytes, prepared| {
+            let read = self.lines.each_of(file, ending.place(), &ruleset, |place, prepared| {
                 stored += 1;
                 bad += u64::from(prepared.error().is_some());
-                ending.read(bytes);
+                ending.read(place);
                 events.push(prepared);
                 if events.len() < MOST_LINES {
                     return Ok(());
@@ -86,46 +88,63 @@ fn commit(writer: &mut Writer, events: Vec<Prepared>, ending: &Ending) -> Result
 /// How far a file is stored; nothing is remembered of standard input.
 struct Ending {
     position: Option<Position>,
+    head: Vec<u8>,
 }
 
 impl Ending {
-    /// The stored position, if the file still begins as it did.
-    fn of(file: &str, store: &secmon_store::Store) -> Result<Self, Failure> {
+    /// The stored position of the file, or of the one that it was before it was renamed.
+    fn of(file: &str, store: &Store) -> Result<Self, Failure> {
         if file == "-" {
-            return Ok(Self { position: None });
+            return Ok(Self { position: None, head: Vec::new() });
         }
+        let (head, size) = beginning(file)?;
+        let fits = |known: &Position| begins(&head, known) && size.is_none_or(|size| known.position <= size);
         let path = std::fs::canonicalize(file).map_or_else(|_| file.into(), |path| path.display().to_string());
-        let name = store.position_name(&secmon_http::host_name(), &path);
-        let known = store.position(&name)?;
-        let head = known.as_ref().map_or(HEAD_LINES, |position| position.head);
-        let (fingerprint, lines) = fingerprint(file, head)?;
-        let same = known.filter(|known| known.fingerprint == fingerprint && lines == known.head);
-        let fresh = || Position { name, fingerprint, head: lines, position: 0, lines: 0 };
-        Ok(Self { position: Some(same.unwrap_or_else(fresh)) })
+        let machine = secmon_http::host_name();
+        let name = store.position_name(&machine, &path);
+        let known = store.position(&name)?.filter(fits);
+        let known = match known {
+            Some(known) => Some(known),
+            None => store.positions()?.into_iter().find(|known| {
+                let before = known.name.strip_prefix(&store.position_name(&machine, ""));
+                let before = before.filter(|path| path.starts_with('/') && known.head > 0);
+                // A copy that still stands where it was is another file.
+                before.is_some_and(|path| fits(known) && !beginning(path).is_ok_and(|(head, _)| begins(&head, known)))
+            }),
+        };
+        let fresh = || Position { name: name.clone(), fingerprint: fingerprint(&[]), head: 0, position: 0, lines: 0 };
+        let known = known.map(|known| Position { name: name.clone(), ..known });
+        Ok(Self { position: Some(known.unwrap_or_else(fresh)), head })
     }
 
-    fn read(&mut self, bytes: u64) {
+    fn place(&self) -> Place {
+        self.position.as_ref().map_or_else(Place::default, |position| Place { lines: position.lines, bytes: position.position })
+    }
+
+    fn read(&mut self, place: Place) {
         if let Some(position) = &mut self.position {
-            position.position = bytes;
-            position.lines += 1;
+            (position.lines, position.position) = (place.lines, place.bytes);
+            // Of what was not read yet it is not known whether it stays.
+            let covered = usize::try_from(place.bytes).ok().and_then(|bytes| self.head.get(..bytes));
+            let covered = covered.unwrap_or(&self.head);
+            (position.fingerprint, position.head) = (fingerprint(covered), covered.len() as u64);
         }
     }
 }
 
-/// SHA-256 of the first lines, and how many there were.
-fn fingerprint(file: &str, most: u64) -> Result<([u8; 32], u64), Failure> {
-    let mut lines = Lines::open(file)?;
-    let mut hash = Sha256::new();
-    let mut count = 0;
-    while count < most {
-        let line = lines.next_line().map_err(|error| format!("cannot read `{file}`: {error}"))?;
-        match line {
-            None => break,
-            Some(secmon_http::input::Line::Whole(bytes)) => hash.update(bytes),
-            Some(secmon_http::input::Line::Oversized { sha256, .. }) => hash.update(sha256),
-        }
-        hash.update(b"\n");
-        count += 1;
-    }
-    Ok((hash.finalize().into(), count))
+/// Whether a file that begins so is the one of a position.
+fn begins(head: &[u8], known: &Position) -> bool {
+    let covered = usize::try_from(known.head).ok().and_then(|bytes| head.get(..bytes));
+    covered.is_some_and(|covered| fingerprint(covered) == known.fingerprint)
+}
+
+fn fingerprint(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+/// The first bytes of a file, and how many there are if it is plain.
+fn beginning(file: &str) -> Result<(Vec<u8>, Option<u64>), String> {
+    let lines = Lines::open(file)?;
+    let size = lines.size;
+    Ok((lines.into_head(HEAD), size))
 }

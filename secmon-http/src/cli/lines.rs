@@ -14,6 +14,13 @@ use secmon_http::input::{Line, Lines};
 
 use super::Failure;
 
+/// A place in a file: behind so many lines and bytes, of the content if it is compressed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    pub(super) lines: u64,
+    pub(super) bytes: u64,
+}
+
 /// How lines are read.
 #[derive(Args, Debug)]
 pub(super) struct LineArgs {
@@ -38,20 +45,20 @@ impl LineArgs {
         mut visit: impl FnMut(Prepared) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         for file in files {
-            self.each_of(file, 0, ruleset, |_, prepared| visit(prepared))?;
+            self.each_of(file, Place::default(), ruleset, |_, prepared| visit(prepared))?;
         }
         Ok(())
     }
 
-    /// Gives every line of a file behind the first ones, with the bytes read so far.
+    /// Gives every line of a file behind a place, with the place behind the line.
     pub(super) fn each_of(
         &self,
         file: &str,
-        skip: u64,
+        behind: Place,
         ruleset: &Ruleset,
-        visit: impl FnMut(u64, Prepared) -> Result<(), Failure>,
+        visit: impl FnMut(Place, Prepared) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        self.read(file, skip, |line, format, cx| line.prepare(ruleset, format, cx), visit)
+        self.read(file, behind, |line, format, cx| line.prepare(ruleset, format, cx), visit)
     }
 
     /// Gives what every line of the files is to the rules to a visitor.
@@ -63,7 +70,7 @@ impl LineArgs {
     ) -> Result<(), Failure> {
         for file in files {
             let signals = |line: &Line<'_>, format, cx: &Context| line.signals(ruleset, format, cx);
-            self.read(file, 0, signals, |_, signals| visit(&signals))?;
+            self.read(file, Place::default(), signals, |_, signals| visit(&signals))?;
         }
         Ok(())
     }
@@ -71,9 +78,9 @@ impl LineArgs {
     fn read<R>(
         &self,
         file: &str,
-        skip: u64,
+        behind: Place,
         read: impl Fn(&Line<'_>, LineFormat, &Context) -> R,
-        mut visit: impl FnMut(u64, R) -> Result<(), Failure>,
+        mut visit: impl FnMut(Place, R) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let format = self.line_format()?;
         let mut lines = Lines::open(file)?;
@@ -88,14 +95,18 @@ impl LineArgs {
                 .map_err(|error| format!("cannot read `{file}` behind line {number}: {error}"))?;
             let Some(line) = line else { break };
             number += 1;
-            if number <= skip {
+            if number < behind.lines {
                 continue;
             }
             let read = read(&line, format, &cx);
-            let position = lines.position();
-            visit(position, read)?;
+            let bytes = lines.position();
+            // The last line was still being written, perhaps; more than its line feed came since: all of it counts.
+            if number == behind.lines && bytes <= behind.bytes + 1 {
+                continue;
+            }
+            visit(Place { lines: number, bytes }, read)?;
             if number % 4_096 == 0 {
-                bar.set_position(position);
+                bar.set_position(bytes);
             }
         }
         bar.finish_and_clear();
