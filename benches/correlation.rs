@@ -84,7 +84,8 @@ fn main() {
                 let mut counters = Counters::new(&ruleset);
                 rate(part.len(), || {
                     for (seq, line) in (0..).zip(part) {
-                        let signals = ruleset.signals(line.as_bytes(), LineFormat::Detect, &cx);
+                        let signals =
+                            ruleset.glance(line.as_bytes(), LineFormat::Detect, &cx).signals;
                         black_box(counters.signals("bench", seq, &signals));
                     }
                 })
@@ -114,7 +115,7 @@ fn main() {
         );
         let signals: Vec<Vec<Signal>> = lines
             .iter()
-            .map(|line| ruleset.signals(line.as_bytes(), LineFormat::Detect, &cx))
+            .map(|line| ruleset.glance(line.as_bytes(), LineFormat::Detect, &cx).signals)
             .collect();
         let mut evicted = 0;
         let counted = (0..if quick { 1 } else { 5 }).map(|_| {

@@ -89,7 +89,8 @@ fn load_ours(data: &Path) -> Ruleset {
 
 fn run_ours(ruleset: &Ruleset, lines: &[&str]) -> usize {
     let cx = Context::new("2026-11-20T00:00:00Z".parse().unwrap());
-    let signals = |line: &&str| ruleset.signals(line.as_bytes(), LineFormat::Detect, &cx).len();
+    let signals =
+        |line: &&str| ruleset.glance(line.as_bytes(), LineFormat::Detect, &cx).signals.len();
     lines.iter().map(signals).sum()
 }
 

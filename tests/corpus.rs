@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use secmon_core::parse::{Context, LineFormat, parse};
-use secmon_core::{Event, Value, fields};
+use secmon_core::{Counters, Event, Ruleset, Value, fields};
 use serde_json::Value as Json;
 
 mod debatable;
@@ -71,7 +71,8 @@ fn lines(file: &str) -> Option<Vec<Json>> {
         return None;
     }
     let text = std::fs::read_to_string(data.join(file)).unwrap();
-    Some(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    // One document, or one a line.
+    Some(serde_json::Deserializer::from_str(&text).into_iter().map(Result::unwrap).collect())
 }
 
 fn context(now: &str, zone: &str) -> Context {
@@ -102,6 +103,26 @@ fn instant(text: &str) -> String {
 
 fn found_instant(event: &Event) -> String {
     event.time.format("%F %T%.3f").to_string()
+}
+
+#[test]
+fn just_the_sources_of_the_truth_are_brute_force() {
+    let Some(truth) = lines("logs/openssh_2k.truth.json") else { return };
+    let truth: &Json = &truth[0];
+    let log = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data/logs/OpenSSH_2k.log");
+    let (log, rules) = (std::fs::read(log).unwrap(), Ruleset::builtin());
+    let cx = context("2017-06-01T00:00:00Z", "UTC");
+    let mut counters = Counters::new(&rules);
+    for (seq, line) in (0..).zip(log.split(|byte| *byte == b'\n')) {
+        counters.event("log", seq, &rules.prepare_bytes(line, LineFormat::Detect, &cx));
+    }
+    let incidents = counters.incidents();
+    let of_rule = incidents.iter().filter(|incident| incident.rule == "brute_force");
+    let found: BTreeSet<String> =
+        of_rule.map(|incident| incident.group.as_json().to_owned()).collect();
+    let truth = truth["brute_force_5_in_600s_attempts"].as_object().unwrap();
+    let expected = truth.keys().map(|address| format!(r#"{{"source.ip":"{address}"}}"#));
+    assert_eq!((found.len(), found), (11, expected.collect()));
 }
 
 #[test]

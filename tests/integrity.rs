@@ -13,7 +13,7 @@ use secmon_core::seal::{
     Claim, Columns, Entry, MOST_BODY, Note, Sealed, Sealer, StreamKeys, Tree, Verifier, Vkey,
     consistency, consistency_holds, inclusion, inclusion_holds, leaf_hash, node_hash,
 };
-use secmon_core::{Event, Level, Monitor, Prepared, Record, Ruleset, Value, event_of};
+use secmon_core::{Event, Level, Monitor, Prepared, Record, Ruleset, Value, event_of, fields};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use stores::{noon, unhex};
@@ -531,7 +531,9 @@ fn what_does_not_fit_a_body_is_kept_by_its_head_and_hash() {
         let records = sealed(&rules, vec![rules.prepare(&line, LineFormat::Detect, &cx)]);
         let event = event_of(records[0].body.as_bytes()).unwrap();
         assert_eq!(event.find("event.kind"), Some(&"pipeline_error".into()), "{:.40}", line);
-        assert!(event.find("event.original.length").and_then(Value::as_int).is_some());
+        assert_eq!(event.find("event.original.length"), Some(&(line.len() as i64).into()));
+        let hash = secmon_core::hex(&Sha256::digest(&line));
+        assert_eq!(event.text(fields::EVENT_HASH), Some(hash.as_str()));
         assert!(event.message().len() <= 32 * 1024);
     }
 }

@@ -21,7 +21,7 @@ fn matches(detection: &str, event: &str) -> bool {
         rules.problems().into_iter().filter(|problem| !problem.is_warning).collect();
     assert!(wrong.is_empty(), "{wrong:?}\n{detection}");
     let ruleset = Ruleset::builder().sigma(&rules).build().unwrap();
-    let signals = ruleset.signals(event.as_bytes(), LineFormat::Detect, &cx());
+    let signals = ruleset.glance(event.as_bytes(), LineFormat::Detect, &cx()).signals;
     let prepared = ruleset.prepare_json(event.as_bytes(), &cx());
     assert_eq!(prepared.error(), None, "{event}");
     assert_eq!(prepared.signals(), signals, "{detection}\n{event}");
@@ -856,7 +856,7 @@ proptest! {
             Ruleset::builder().sigma(&rules).build().unwrap()
         });
         for line in lines {
-            let direct = RULES.signals(line.as_bytes(), LineFormat::Detect, &cx());
+            let direct = RULES.glance(line.as_bytes(), LineFormat::Detect, &cx()).signals;
             let event = RULES.prepare_bytes(line.as_bytes(), LineFormat::Detect, &cx());
             prop_assert_eq!(format!("{:?}", direct), format!("{:?}", event.signals()), "{}", line);
         }

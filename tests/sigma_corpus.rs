@@ -40,7 +40,7 @@ fn ours(ruleset: &Ruleset, text: &str) -> Vec<BTreeSet<String>> {
         let prepared = ruleset.prepare_json(line.as_bytes(), &cx);
         assert_eq!(prepared.error(), None);
         // The way without an event says the same.
-        let signals = ruleset.signals(line.as_bytes(), LineFormat::Detect, &cx);
+        let signals = ruleset.glance(line.as_bytes(), LineFormat::Detect, &cx).signals;
         assert_eq!(signals, prepared.signals(), "line {}", seq + 1);
         let found = counters.event("test", seq, &prepared);
         all.push(found.into_iter().map(|detection| detection.rule).collect());

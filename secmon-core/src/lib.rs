@@ -92,7 +92,7 @@ pub use self::hex::hex;
 pub use self::incident::{Change, ChangeKind, Detection, Incident, State};
 pub use self::monitor::{Monitor, event_of, event_with};
 pub use self::place::Place;
-pub use self::ruleset::{ActiveRule, Builder, Prepared, Ruleset};
+pub use self::ruleset::{ActiveRule, Builder, Glance, Prepared, Ruleset};
 pub use self::span::parse_span;
 
 /// Documents of some length.

@@ -6,10 +6,8 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use flate2::bufread::MultiGzDecoder;
-use secmon_core::Prepared;
-use secmon_core::Ruleset;
 use secmon_core::parse::{Context, LineFormat};
-use secmon_core::rules::Signal;
+use secmon_core::{Glance, Prepared, Ruleset};
 use sha2::{Digest as _, Sha256};
 
 /// Lines up to this length are parsed; of longer ones only the head, the length and the hash are kept.
@@ -43,10 +41,10 @@ impl Line<'_> {
     }
 
     /// What the line is to the rules, for who keeps no events.
-    pub fn signals(&self, ruleset: &Ruleset, format: LineFormat, cx: &Context) -> Vec<Signal> {
+    pub fn glance(&self, ruleset: &Ruleset, format: LineFormat, cx: &Context) -> Glance {
         match self {
-            Self::Whole(bytes) => ruleset.signals(bytes, format, cx),
-            Self::Oversized { .. } => self.prepare(ruleset, format, cx).signals().to_vec(),
+            Self::Whole(bytes) => ruleset.glance(bytes, format, cx),
+            Self::Oversized { .. } => self.prepare(ruleset, format, cx).into(),
         }
     }
 }

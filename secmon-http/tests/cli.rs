@@ -275,6 +275,29 @@ fn ingest_loses_no_line_that_was_half_written_and_doubles_none_that_was_rotated(
 }
 
 #[test]
+fn lines_that_nobody_can_read_are_named_by_whoever_reads_them() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("ok.log"), "fine\n").unwrap();
+    let bad =
+        [b"fine\n".as_slice(), &[0xFF, 0xFE, b'F', 0, b'a', 0, b'\n'], b"{\"a\": }\n"].concat();
+    std::fs::write(folder.path().join("bad.log"), bad).unwrap();
+    let first = "the first: `bad.log` line 2: not UTF-8 at byte 0";
+    for (command, says) in [
+        ("parse", "2 line(s) could not be parsed and were kept as `pipeline_error`"),
+        ("scan", "2 line(s) could not be parsed"),
+        ("ingest", "stored 4 line(s)"),
+    ] {
+        let output = secmon(folder.path(), &[command, "ok.log", "bad.log"]);
+        assert_eq!(output.status.code(), Some(0), "{command}: {}", stderr(&output));
+        for says in [says, first] {
+            assert!(stderr(&output).contains(says), "{command}: {}", stderr(&output));
+        }
+        let output = secmon(folder.path(), &[command, "ok.log"]);
+        assert!(!stderr(&output).contains("parsed"), "{command}: {}", stderr(&output));
+    }
+}
+
+#[test]
 fn a_token_is_printed_alone_and_probes_are_printed() {
     let folder = tempfile::tempdir().unwrap();
     let output =

@@ -13,7 +13,7 @@ use crate::event::{Event, Level, Name, fields, rfc3339};
 use crate::json::{SAFE, is_safe};
 use crate::parse::{Context, LineFormat, bad_line, bad_line_of, parse, parse_json};
 use crate::rules::{About, AnyRule, Signal, Signals};
-use crate::seal::fits;
+use crate::seal::{MOST_BODY, fits};
 #[cfg(feature = "sigma")]
 use crate::sigma::{Matcher, SigmaRule};
 
@@ -157,7 +157,8 @@ impl Ruleset {
     /// event that says so.
     pub fn prepare(&self, line: &str, format: LineFormat, cx: &Context) -> Prepared {
         let parsed = parse(line, format, cx);
-        self.matched(parsed.map_err(|error| bad_line(line.as_bytes(), &error, cx.reference)))
+        let bad = |error: String| bad_line(line.as_bytes(), &error, cx.reference);
+        self.matched(parsed.map_err(bad), Some(line.as_bytes()))
     }
 
     /// As [`Ruleset::prepare`], for bytes that may be no UTF-8.
@@ -166,7 +167,7 @@ impl Ruleset {
             Ok(line) => self.prepare(line, format, cx),
             Err(error) => {
                 let error = format!("not UTF-8 at byte {}", error.valid_up_to());
-                self.matched(Err(bad_line(line, &error, cx.reference)))
+                self.matched(Err(bad_line(line, &error, cx.reference)), Some(line))
             }
         }
     }
@@ -174,7 +175,7 @@ impl Ruleset {
     /// Parses a JSON object and matches it.
     pub fn prepare_json(&self, bytes: &[u8], cx: &Context) -> Prepared {
         let parsed = parse_json(bytes, cx);
-        self.matched(parsed.map_err(|error| bad_line(bytes, &error, cx.reference)))
+        self.matched(parsed.map_err(|error| bad_line(bytes, &error, cx.reference)), Some(bytes))
     }
 
     /// Keeps a line that is too long to be read, by its head, length and hash.
@@ -186,7 +187,7 @@ impl Ruleset {
         cx: &Context,
     ) -> Prepared {
         let error = format!("line of {length} bytes is too long for a record");
-        self.matched(Err(bad_line_of(head, length, sha256, &error, cx.reference)))
+        self.matched(Err(bad_line_of(head, length, sha256, &error, cx.reference)), None)
     }
 
     /// Prepares lines as they are received, stamps without a zone in UTC.
@@ -202,7 +203,7 @@ impl Ruleset {
 
     /// Matches an event that was made by hand.
     pub fn prepare_event(&self, event: Event) -> Prepared {
-        self.matched(Ok(event))
+        self.matched(Ok(event), None)
     }
 
     /// Why a rule written in Sigma matches an event, or why not; none for other rules and for correlations.
@@ -221,27 +222,31 @@ impl Ruleset {
 
     /// What a line is to the rules, for who keeps no events: the signals that [`Ruleset::prepare_bytes`] gives.
     /// With nothing but Sigma rules, lines of JSON are matched several times faster than events are made.
-    pub fn signals(&self, line: &[u8], format: LineFormat, cx: &Context) -> Vec<Signal> {
+    pub fn glance(&self, line: &[u8], format: LineFormat, cx: &Context) -> Glance {
         #[cfg(feature = "sigma")]
         if let Some(matcher) = self.0.sigma.as_ref().filter(|_| self.0.direct.is_empty()) {
             let is_json = format == LineFormat::Named("json")
                 || (format == LineFormat::Detect && line.first() == Some(&b'{'));
             let text = simdutf8::basic::from_utf8(line).ok().filter(|_| is_json);
             let found = text.and_then(|text| matcher.signals_of_line(text, cx.reference));
-            if let Some(found) = found {
-                return found;
+            if let Some(signals) = found {
+                return Glance { signals, error: None };
             }
         }
-        self.prepare_bytes(line, format, cx).signals
+        self.prepare_bytes(line, format, cx).into()
     }
 
-    fn matched(&self, parsed: Result<Event, Event>) -> Prepared {
+    /// Matches an event, or the one that stands for what could not be parsed. `came` is what it was made of.
+    fn matched(&self, parsed: Result<Event, Event>, came: Option<&[u8]>) -> Prepared {
         let mut event = match parsed {
             Ok(event) if fits(&event) => event,
             Ok(event) => {
-                let whole = event.raw().map_or_else(|| event.to_json(), str::to_owned);
-                let error = format!("an event of {} bytes does not fit a record", whole.len());
-                let mut bad = bad_line(whole.as_bytes(), &error, event.time);
+                let made = came.map_or_else(|| event.to_json().into_bytes(), <[u8]>::to_vec);
+                let length = made.len();
+                let error = format!(
+                    "an event of {length} bytes does not fit a record, which holds {MOST_BODY}, escapes and its own members included"
+                );
+                let mut bad = bad_line(&made, &error, event.time);
                 if let Some(host) = event.host() {
                     bad.set(
                         fields::HOST_NAME,
@@ -324,6 +329,21 @@ pub struct Prepared {
     pub(crate) signals: Vec<Signal>,
     /// Of which ruleset the signals are.
     pub(crate) mark: u64,
+}
+
+/// What a line is to the rules, without its event.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Glance {
+    /// As [`Prepared::signals`].
+    pub signals: Vec<Signal>,
+    /// As [`Prepared::error`].
+    pub error: Option<String>,
+}
+
+impl From<Prepared> for Glance {
+    fn from(prepared: Prepared) -> Self {
+        Self { error: prepared.error().map(str::to_owned), signals: prepared.signals }
+    }
 }
 
 impl Prepared {

@@ -7,7 +7,7 @@ use secmon_http::{Config, input::Lines};
 use secmon_store::{Position, Request, Store, Writer};
 use sha2::{Digest as _, Sha256};
 
-use super::lines::{LineArgs, Place};
+use super::lines::{Bad, LineArgs, Place};
 use super::output::say;
 use super::{Failure, Run, StoreArgs};
 
@@ -55,12 +55,11 @@ impl Run for Ingest {
         for warning in writer.take_warnings() {
             say(format_args!("warning: {warning}"));
         }
-        let (mut stored, mut bad) = (0, 0);
+        let (mut stored, mut bad) = (0_u64, Bad::default());
         for (file, mut ending) in self.files.iter().zip(endings) {
             let mut events: Vec<Prepared> = Vec::with_capacity(MOST_LINES);
-            let read = self.lines.each_of(file, ending.place(), &ruleset, |place, prepared| {
+            let read = self.lines.each_of(file, ending.place(), &ruleset, &mut bad, |place, prepared| {
                 stored += 1;
-                bad += u64::from(prepared.error().is_some());
                 ending.read(place);
                 events.push(prepared);
                 if events.len() < MOST_LINES {
@@ -74,7 +73,9 @@ impl Run for Ingest {
         }
         let stream = writer.stream();
         writer.close(now())?;
-        say(format_args!("stored {stored} line(s) in stream {stream}, {bad} of them as `pipeline_error`"));
+        let kept = bad.count;
+        say(format_args!("stored {stored} line(s) in stream {stream}, {kept} of them as `pipeline_error`"));
+        bad.say("could not be parsed");
         Ok(0)
     }
 }

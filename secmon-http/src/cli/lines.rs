@@ -13,12 +13,37 @@ use secmon_http::clock::now;
 use secmon_http::input::{Line, Lines};
 
 use super::Failure;
+use super::output::say;
 
 /// A place in a file: behind so many lines and bytes, of the content if it is compressed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Place {
     pub(super) lines: u64,
     pub(super) bytes: u64,
+}
+
+/// Lines that could not be parsed: how many, and what was wrong with the first.
+#[derive(Debug, Default)]
+pub(super) struct Bad {
+    pub(super) count: u64,
+    first: String,
+}
+
+impl Bad {
+    fn see(&mut self, file: &str, place: Place, error: Option<&str>) {
+        let Some(error) = error else { return };
+        if self.count == 0 {
+            self.first = format!("the first: `{file}` line {}: {error}", place.lines);
+        }
+        self.count += 1;
+    }
+
+    /// Tells of the first, if there was one.
+    pub(super) fn say(&self, what: &str) {
+        if self.count > 0 {
+            say(format_args!("{} line(s) {what}; {}", self.count, self.first));
+        }
+    }
 }
 
 /// How lines are read.
@@ -37,17 +62,19 @@ pub(super) struct LineArgs {
 }
 
 impl LineArgs {
-    /// Gives every line of the files, prepared, to a visitor; an empty one at the end of each file.
+    /// Gives every line of the files, prepared, to a visitor; says which could not be parsed.
     pub(super) fn each(
         &self,
         files: &[String],
         ruleset: &Ruleset,
         mut visit: impl FnMut(Prepared) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Bad, Failure> {
+        let mut bad = Bad::default();
         for file in files {
-            self.each_of(file, Place::default(), ruleset, |_, prepared| visit(prepared))?;
+            let whole = Place::default();
+            self.each_of(file, whole, ruleset, &mut bad, |_, prepared| visit(prepared))?;
         }
-        Ok(())
+        Ok(bad)
     }
 
     /// Gives every line of a file behind a place, with the place behind the line.
@@ -56,23 +83,32 @@ impl LineArgs {
         file: &str,
         behind: Place,
         ruleset: &Ruleset,
-        visit: impl FnMut(Place, Prepared) -> Result<(), Failure>,
+        bad: &mut Bad,
+        mut visit: impl FnMut(Place, Prepared) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        self.read(file, behind, |line, format, cx| line.prepare(ruleset, format, cx), visit)
+        let prepare = |line: &Line<'_>, format, cx: &Context| line.prepare(ruleset, format, cx);
+        self.read(file, behind, prepare, |place, prepared| {
+            bad.see(file, place, prepared.error());
+            visit(place, prepared)
+        })
     }
 
-    /// Gives what every line of the files is to the rules to a visitor.
+    /// Gives what every line of the files is to the rules to a visitor; says which could not be parsed.
     pub(super) fn each_signals(
         &self,
         files: &[String],
         ruleset: &Ruleset,
         mut visit: impl FnMut(&[Signal]) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Bad, Failure> {
+        let mut bad = Bad::default();
         for file in files {
-            let signals = |line: &Line<'_>, format, cx: &Context| line.signals(ruleset, format, cx);
-            self.read(file, Place::default(), signals, |_, signals| visit(&signals))?;
+            let glance = |line: &Line<'_>, format, cx: &Context| line.glance(ruleset, format, cx);
+            self.read(file, Place::default(), glance, |place, found| {
+                bad.see(file, place, found.error.as_deref());
+                visit(&found.signals)
+            })?;
         }
-        Ok(())
+        Ok(bad)
     }
 
     fn read<R>(

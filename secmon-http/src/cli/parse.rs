@@ -4,7 +4,7 @@ use clap::Args;
 use secmon_core::Ruleset;
 
 use super::lines::LineArgs;
-use super::output::{say, stdout};
+use super::output::stdout;
 use super::{Failure, Run};
 
 /// Print every line as one JSON object with ECS field names
@@ -22,15 +22,11 @@ pub(crate) struct Parse {
 impl Run for Parse {
     fn run(self) -> Result<u8, Failure> {
         let mut out = stdout();
-        let mut bad = 0_u64;
-        self.lines.each(&self.files, &Ruleset::empty(), |prepared| {
-            bad += u64::from(prepared.error().is_some());
+        let bad = self.lines.each(&self.files, &Ruleset::empty(), |prepared| {
             out.line(prepared.event.to_json())
         })?;
         out.flush()?;
-        if bad > 0 {
-            say(format_args!("{bad} line(s) could not be parsed and were kept as `pipeline_error`"));
-        }
+        bad.say("could not be parsed and were kept as `pipeline_error`");
         Ok(0)
     }
 }

@@ -93,7 +93,8 @@ impl EventArgs {
         visit: &mut dyn FnMut(&[Signal]) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         if !self.files.is_empty() {
-            return lines.each_signals(&self.files, ruleset, visit);
+            lines.each_signals(&self.files, ruleset, visit)?.say("could not be parsed");
+            return Ok(());
         }
         let usual = || std::env::var("SECMON_STORE").unwrap_or_else(|_| "sqlite://secmon.db".into());
         stored(&self.store.clone().unwrap_or_else(usual), self.since, ruleset, visit)

@@ -26,7 +26,7 @@ fuzz_target!(|condition: &str| {
     for event in EVENTS {
         let prepared = ruleset.prepare(event, LineFormat::Detect, &cx);
         let matches = !prepared.signals().is_empty();
-        assert_eq!(!ruleset.signals(event.as_bytes(), LineFormat::Detect, &cx).is_empty(), matches);
+        assert_eq!(!ruleset.glance(event.as_bytes(), LineFormat::Detect, &cx).signals.is_empty(), matches);
         if let Some(explained) = ruleset.explain("t", &prepared.event) {
             assert_eq!(explained.matches && explained.fits_source, matches);
         }

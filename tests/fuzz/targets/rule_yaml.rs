@@ -18,7 +18,7 @@ fuzz_target!(|text: &str| {
     let ruleset = Ruleset::builder().sigma(&rules).build().expect("bad rules are refused one by one");
     let cx = Context::new("2026-11-20T12:00:00Z".parse().expect("a time"));
     let event = ruleset.prepare(EVENT, LineFormat::Detect, &cx);
-    assert_eq!(ruleset.signals(EVENT.as_bytes(), LineFormat::Detect, &cx), event.signals());
+    assert_eq!(ruleset.glance(EVENT.as_bytes(), LineFormat::Detect, &cx).signals, event.signals());
     let mut counters = Counters::new(&ruleset);
     for seq in 0..3 {
         counters.event("fuzz", seq, &event);
