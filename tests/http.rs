@@ -113,7 +113,20 @@ async fn bad_lines_are_named_and_kept_and_good_ones_stored() {
             assert_eq!(answer.headers()["content-type"], "application/problem+json");
         }
     }
-    assert_eq!(service.post(vec![b'x'; 40 << 20]).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let large = service.post(vec![b'x'; 40 << 20]).await;
+    assert_eq!(large.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let problem: Value = large.json().await.unwrap();
+    assert!(problem["detail"].as_str().unwrap().contains("32 MiB"), "{problem}");
+    for (method, path, status) in [
+        (Method::POST, "/api/v1/session", StatusCode::BAD_REQUEST),
+        (Method::PUT, "/api/v1/records", StatusCode::METHOD_NOT_ALLOWED),
+        (Method::GET, "/api/v1/nothing", StatusCode::NOT_FOUND),
+    ] {
+        let request = service.request(method, path).header("content-type", "application/json");
+        let answer = request.header("x-secmon-request", "1").body("{").send().await.unwrap();
+        assert_eq!(answer.status(), status, "{path}");
+        assert_eq!(answer.headers()["content-type"], "application/problem+json", "{path}");
+    }
     let answer =
         service.post_to("/api/v1/events", &[("content-encoding", "gzip")], "no gzip").await;
     assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);

@@ -1,8 +1,13 @@
 //! Whatever comes in, no parser panics or loses the line.
 
+use std::sync::LazyLock;
+
 use chrono::DateTime;
 use proptest::prelude::*;
 use secmon_core::parse::{Context, LineFormat, parse};
+use secmon_core::{Ruleset, fields};
+use serde_json::Value as Json;
+use sha2::{Digest as _, Sha256};
 
 /// Lines as programs write them, to be mutated.
 const LINES: [&str; 16] = [
@@ -44,12 +49,65 @@ fn keeps_the_line(line: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// The same for bytes, the way that lines of files and requests take.
+fn keeps_the_bytes(bytes: &[u8]) -> Result<(), TestCaseError> {
+    let prepared =
+        RULES.prepare_bytes(bytes, LineFormat::Detect, &Context::new(DateTime::UNIX_EPOCH));
+    let event = &prepared.event;
+    if prepared.error().is_some() {
+        let hash = secmon_core::hex(&Sha256::digest(bytes));
+        prop_assert_eq!(event.message(), bytes.escape_ascii().to_string());
+        prop_assert_eq!(event.text(fields::EVENT_HASH), Some(hash.as_str()));
+        return Ok(());
+    }
+    let text = std::str::from_utf8(bytes).unwrap();
+    if let Some(raw) = event.raw() {
+        prop_assert_eq!(raw, text.trim_end_matches(['\r', '\n', '\0']));
+        return Ok(());
+    }
+    // Each text and number of an object stands somewhere in the event.
+    let object: serde_json::Map<String, Json> = serde_json::from_str(text).unwrap();
+    let said = event.to_json();
+    for word in object.values().filter_map(Json::as_str).filter(|text| text.starts_with("word")) {
+        prop_assert!(said.contains(word), "{word} of {text} is not in {said}");
+    }
+    Ok(())
+}
+
+static RULES: LazyLock<Ruleset> = LazyLock::new(Ruleset::builtin);
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_bytes_are_kept(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         keeps_the_line(&String::from_utf8_lossy(&bytes))?;
+        keeps_the_bytes(&bytes)?;
+    }
+
+    #[test]
+    fn lines_with_other_bytes_in_them_are_kept(
+        at in 0..LINES.len(),
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+    ) {
+        let mut bytes = LINES[at].as_bytes().to_vec();
+        for (index, byte) in changes {
+            let at = index.index(bytes.len());
+            bytes[at] = byte;
+        }
+        keeps_the_bytes(&bytes)?;
+    }
+
+    #[test]
+    fn nothing_of_an_object_is_lost(
+        object in proptest::collection::btree_map("[a-z._@]{1,12}|host|user|ip|message|status|event\\.action", "word[a-z0-9]{4}", 0..6),
+        cut in proptest::option::of(any::<prop::sample::Index>()),
+    ) {
+        let mut text = serde_json::to_string(&object).unwrap();
+        if let Some(cut) = cut {
+            text.truncate(cut.index(text.len() + 1));
+        }
+        keeps_the_bytes(text.as_bytes())?;
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Errors of the API, as `application/problem+json` (RFC 9457).
 
+use axum::extract::rejection::{BytesRejection, JsonRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+
+use crate::routes::MOST_BODY;
 
 /// An answer that is not what was asked for.
 #[derive(Debug)]
@@ -52,9 +55,38 @@ impl Error {
         Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail: detail.into() }
     }
 
+    /// The path is there, but not for this method.
+    pub(crate) fn method_not_allowed() -> Self {
+        let detail = "this path takes another method".into();
+        Self { status: StatusCode::METHOD_NOT_ALLOWED, detail }
+    }
+
+    /// The body of the request could not be read.
+    fn unread(status: StatusCode, why: String) -> Self {
+        if status == StatusCode::PAYLOAD_TOO_LARGE {
+            let most = MOST_BODY >> 20;
+            return Self::too_large(format!(
+                "a request holds at most {most} MiB: send it in parts"
+            ));
+        }
+        Self { status, detail: why }
+    }
+
     /// Not now: nothing was stored; try again.
     pub(crate) fn busy(detail: impl Into<String>) -> Self {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, detail: detail.into() }
+    }
+}
+
+impl From<BytesRejection> for Error {
+    fn from(error: BytesRejection) -> Self {
+        Self::unread(error.status(), error.body_text())
+    }
+}
+
+impl From<JsonRejection> for Error {
+    fn from(error: JsonRejection) -> Self {
+        Self::unread(error.status(), error.body_text())
     }
 }
 

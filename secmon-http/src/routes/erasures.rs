@@ -1,6 +1,7 @@
 //! `POST /api/v1/erasures`: takes a personal value out of every record.
 
 use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
 use axum::routing::post;
 use axum::{Json, Router};
 use secmon_store::Erasure;
@@ -25,10 +26,9 @@ struct Asked {
 async fn erase(
     _: Admin,
     State(app): State<App>,
-    asked: Result<Json<Asked>, axum::extract::rejection::JsonRejection>,
+    asked: Result<Json<Asked>, JsonRejection>,
 ) -> Result<Json<Erasure>, Error> {
-    let Json(Asked { kind, value }) =
-        asked.map_err(|error| Error::bad_request(error.body_text()))?;
+    let Json(Asked { kind, value }) = asked?;
     if kind.is_empty() || value.is_empty() {
         return Err(Error::bad_request("`kind` and `value` must not be empty"));
     }

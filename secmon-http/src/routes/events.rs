@@ -4,6 +4,7 @@ use std::io::Read as _;
 
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::post;
@@ -30,8 +31,9 @@ async fn take(
     State(app): State<App>,
     mut params: Params,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<impl IntoResponse, Error> {
+    let body = body?;
     let format = params.take("format");
     params.done()?;
     let format = format.map(|name| LineFormat::named(&name)).transpose();
@@ -66,11 +68,10 @@ async fn take(
         .collect();
     let accepted = events.len() - rejected.len();
     if accepted == 0 {
-        let why =
-            rejected.first().and_then(|first| first.get("error")).and_then(|why| why.as_str());
-        let why = why.map_or_else(
+        let first = events.first().and_then(|(line, event)| Some((line, event.error()?)));
+        let why = first.map_or_else(
             || "the body holds no event".into(),
-            |why| format!("no line of the body can be read; the first: {why}"),
+            |(line, why)| format!("no line of the body can be read; the first, line {line}: {why}"),
         );
         return Err(Error::unprocessable(why));
     }

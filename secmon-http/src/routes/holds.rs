@@ -1,6 +1,7 @@
 //! `POST /api/v1/holds`: keeps evidence beyond its day of expiry.
 
 use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
 use axum::routing::post;
 use axum::{Json, Router};
 use chrono::NaiveDate;
@@ -34,10 +35,9 @@ struct Asked {
 async fn hold(
     Admin(who): Admin,
     State(app): State<App>,
-    asked: Result<Json<Asked>, axum::extract::rejection::JsonRejection>,
+    asked: Result<Json<Asked>, JsonRejection>,
 ) -> Result<Json<Value>, Error> {
-    let Json(Asked { incident, records, stream, until }) =
-        asked.map_err(|error| Error::bad_request(error.body_text()))?;
+    let Json(Asked { incident, records, stream, until }) = asked?;
     let writers = &app.0.writers;
     let by = who.name;
     let held = match (incident, records) {

@@ -45,9 +45,7 @@ pub(crate) fn router(app: &App) -> Router {
         .merge(session::routes())
         .merge(stats::routes())
         .fallback(|| async { Error::not_found("this path") })
-        .method_not_allowed_fallback(|| async {
-            Error::bad_request("this path takes another method")
-        });
+        .method_not_allowed_fallback(|| async { Error::method_not_allowed() });
     Router::new()
         .nest("/api/v1", api)
         .merge(health::routes())

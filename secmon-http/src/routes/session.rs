@@ -1,6 +1,7 @@
 //! Sessions: the setup link, and tokens that log in.
 
 use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
@@ -33,9 +34,10 @@ async fn show(Known(identity): Known) -> impl IntoResponse {
 async fn begin(
     State(app): State<App>,
     headers: HeaderMap,
-    Json(given): Json<Given>,
+    given: Result<Json<Given>, JsonRejection>,
 ) -> Result<impl IntoResponse, Error> {
     check_same_site(&headers)?;
+    let Json(given) = given?;
     let identity = with_store(&app.0.store, move |store| store.token(given.token.trim())).await?;
     let identity = identity.ok_or_else(Error::unauthorized)?;
     if !identity.scope.reads() {
@@ -49,9 +51,10 @@ async fn begin(
 async fn setup(
     State(app): State<App>,
     headers: HeaderMap,
-    Json(given): Json<Given>,
+    given: Result<Json<Given>, JsonRejection>,
 ) -> Result<impl IntoResponse, Error> {
     check_same_site(&headers)?;
+    let Json(given) = given?;
     let setup = &app.0.setup;
     if !setup.redeem(&given.token) {
         return Err(Error::forbidden(

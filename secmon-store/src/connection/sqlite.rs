@@ -1,5 +1,7 @@
 //! SQLite: a file, and the settings under which what is committed is durable.
 
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use diesel::connection::SimpleConnection;
@@ -17,13 +19,8 @@ pub(super) fn connect(path: &Path, create: bool) -> Result<SqliteConnection, Str
         return Err("no such file".into());
     }
     let text = path.to_str().ok_or("the path is not UTF-8")?;
-    let mut connection = SqliteConnection::establish(text).map_err(|error| {
-        match error.to_string() {
-            // SQLite says no more; the usual reason is the folder.
-            reason if !parent(path).is_dir() => format!("{reason}: its folder does not exist"),
-            reason => reason,
-        }
-    })?;
+    let mut connection =
+        SqliteConnection::establish(text).map_err(|error| why(path, &error.to_string()))?;
     connection
         .batch_execute(
             "PRAGMA busy_timeout = 5000;
@@ -36,8 +33,28 @@ pub(super) fn connect(path: &Path, create: bool) -> Result<SqliteConnection, Str
              PRAGMA wal_autocheckpoint = 4000;
              PRAGMA journal_size_limit = 67108864;",
         )
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| why(path, &error.to_string()))?;
     Ok(connection)
+}
+
+/// Why a file cannot be opened, of which SQLite says little.
+fn why(path: &Path, reason: &str) -> String {
+    if path.is_dir() {
+        return format!("{reason}: it is a folder");
+    }
+    let folder = parent(path);
+    if !folder.is_dir() {
+        return format!("{reason}: its folder does not exist");
+    }
+    // Beside a database lie its log and what those who use it share.
+    let tried = folder.join(format!(".secmon-{}", std::process::id()));
+    let written = File::create_new(&tried).and_then(|_| std::fs::remove_file(&tried));
+    let opened = OpenOptions::new().read(true).write(true).open(path).map(drop);
+    match (written, opened) {
+        (Err(error), _) => format!("{reason}: nothing can be written into its folder, {error}"),
+        (_, Err(error)) if error.kind() != ErrorKind::NotFound => format!("{reason}: {error}"),
+        _ => reason.to_owned(),
+    }
 }
 
 /// The migrations that were applied.
