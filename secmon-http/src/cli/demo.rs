@@ -15,7 +15,7 @@ const MOST_LINES: usize = 5_000;
 ///
 /// Each anomaly yields exactly its incident, the normal part none. With --server the lines go into a
 /// running service; the token is read from `SECMON_TOKEN`.
-/// Example: secmon demo --anomaly `brute_force,port_scan` | secmon scan -
+/// Example: secmon demo --anomaly brute_force,port_scan | secmon scan -
 #[derive(Args, Debug)]
 pub(crate) struct Demo {
     /// Anomalies, by the ids of the rules that find them

@@ -1,5 +1,10 @@
 //! The subcommands: one a file, one line here.
 
+#![expect(
+    clippy::doc_markdown,
+    reason = "the docs of commands are their help, which is plain text"
+)]
+
 mod lines;
 mod output;
 

@@ -14,7 +14,7 @@ use super::{Failure, Run};
 ///
 /// Stop the service first. Everything is copied with its key files and verified in the new place; then the streams are
 /// closed in the old one, and go on in the new one. Records, checkpoints and proofs stay what they are.
-/// Example: secmon move --from <sqlite://secmon.db> --to <mysql://secmon@127.0.0.1/secmon>
+/// Example: secmon move --from sqlite://secmon.db --to mysql://secmon@127.0.0.1/secmon
 #[derive(Args, Debug)]
 pub(crate) struct Move {
     /// Where the store is

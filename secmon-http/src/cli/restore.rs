@@ -16,7 +16,7 @@ use super::{Failure, Run, StoreArgs};
 /// What was restored is verified before the store gets its name; a backup that is damaged or cut off is refused, and
 /// nothing is ever overwritten. The streams in it are closed for ever, as what was written behind the backup is lost;
 /// the service begins a new one that says so.
-/// Example: secmon restore secmon-20261126T084500.000Z.backup --store <sqlite://restored.db>
+/// Example: secmon restore secmon-20261126T084500.000Z.backup --store sqlite://restored.db
 #[derive(Args, Debug)]
 pub(crate) struct Restore {
     #[command(flatten)]

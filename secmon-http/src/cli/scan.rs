@@ -76,7 +76,7 @@ pub(super) struct EventArgs {
     #[arg(required_unless_present_any = ["store", "since"], conflicts_with_all = ["store", "since"])]
     #[arg(value_name = "FILE")]
     files: Vec<String>,
-    /// What is stored instead of files; with --since by default that of `SECMON_STORE`, else <sqlite://secmon.db>
+    /// What is stored instead of files; with --since by default that of `SECMON_STORE`, else sqlite://secmon.db
     #[arg(long, value_name = "URL")]
     store: Option<String>,
     /// Of what is stored, only events since then: a time, or how long ago, such as 30d

@@ -22,7 +22,7 @@ pub(crate) struct Serve {
     /// Where to listen; port 0 picks one [default: 127.0.0.1:8686]
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
-    /// The store [default: <sqlite://secmon.db>]
+    /// The store [default: sqlite://secmon.db]
     #[arg(long, value_name = "URL")]
     store: Option<String>,
     /// The folder of key files [default: beside the store]

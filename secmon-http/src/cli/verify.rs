@@ -15,7 +15,7 @@ use super::{Failure, Run, StoreArgs};
 /// Verify that nothing in a store or an export was changed
 ///
 /// Exits with 1 and names the first bad record if something is wrong.
-/// Example: secmon verify --store <sqlite://secmon.db> --vkey "$(cat genesis.vkey)"
+/// Example: secmon verify --store sqlite://secmon.db --vkey "$(cat genesis.vkey)"
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
     #[command(flatten)]
