@@ -289,6 +289,23 @@ fn lines_that_nobody_can_read_are_named_by_whoever_reads_them() {
 }
 
 #[test]
+fn a_demo_with_the_same_seed_and_end_is_the_same_and_says_what_it_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = |more: &[&str]| {
+        let usual = ["demo", "--events", "50", "--end", "2026-11-20T12:00:00Z", "--anomaly"];
+        let output = secmon(folder.path(), &[&usual, more].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        output
+    };
+    let (one, other) = (demo(&["brute_force"]), demo(&["brute_force"]));
+    assert_eq!((stdout(&one), stderr(&one)), (stdout(&other), String::new()));
+    assert!(stdout(&one).lines().count() > 50);
+    let warned = stderr(&demo(&["brute_force,profile"]));
+    assert!(warned.contains("`profile`") && warned.contains("--config-out"), "{warned}");
+    assert_eq!(stderr(&demo(&["profile", "--config-out", "demo.toml"])), "");
+}
+
+#[test]
 fn a_token_is_printed_alone_and_probes_are_printed() {
     let folder = tempfile::tempdir().unwrap();
     let output =

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use chrono::{DateTime, Utc};
 use clap::Args;
 use secmon_http::{clock::now, demo};
 
@@ -18,7 +19,8 @@ const MOST_LINES: usize = 5_000;
 /// Example: secmon demo --anomaly brute_force,port_scan | secmon scan -
 #[derive(Args, Debug)]
 pub(crate) struct Demo {
-    /// Anomalies, by the ids of the rules that find them
+    /// Anomalies, by the ids of the rules that find them; `address` and `profile` are found only with the
+    /// configuration that --config-out writes
     #[arg(long, value_name = "ID,...", value_delimiter = ',')]
     anomaly: Vec<String>,
     /// How many normal events
@@ -27,9 +29,12 @@ pub(crate) struct Demo {
     /// Of how many hosts
     #[arg(long, value_name = "N", default_value_t = 5)]
     hosts: usize,
-    /// The same seed gives the same logs
+    /// The same seed gives the same logs up to the same end
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
+    /// The end of the day that is made up [default: now]
+    #[arg(long, value_name = "T")]
+    end: Option<DateTime<Utc>>,
     /// Send the lines to this service instead of printing them
     #[arg(long, value_name = "URL")]
     server: Option<String>,
@@ -45,9 +50,13 @@ impl Run for Demo {
             hosts: self.hosts,
             seed: self.seed,
             anomalies: self.anomaly,
-            end: now(),
+            end: self.end.unwrap_or_else(now),
         };
         let lines = demo::lines(&options)?;
+        let wants = |id: &&str| options.anomalies.iter().any(|anomaly| anomaly == id);
+        if let Some(id) = demo::CONFIGURED.iter().copied().find(wants).filter(|_| self.config_out.is_none()) {
+            say(format_args!("warning: `{id}` is found only with the configuration that --config-out writes"));
+        }
         if let Some(path) = &self.config_out {
             std::fs::write(path, demo::config())
                 .map_err(|error| format!("cannot write `{}`: {error}", path.display()))?;

@@ -63,6 +63,9 @@ pub fn lines(options: &Options) -> Result<Vec<String>, String> {
     Ok(lines.sorted())
 }
 
+/// The anomalies that are found only with [`config`].
+pub const CONFIGURED: [&str; 2] = ["address", "profile"];
+
 /// The configuration that the anomalies need: the inside network, and whose behaviour is learned. All others
 /// are found with defaults.
 pub fn config() -> String {
