@@ -77,9 +77,7 @@ fn alone<E>(data: &Path, load: fn(&Path) -> E, run: fn(&E, &[&str]) -> usize) {
         let text = fs::read_to_string(data.join(file)).unwrap();
         run(&engine, &text.lines().collect::<Vec<_>>());
     }
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim();
-    println!("load {loaded:.2} s, peak memory {peak}");
+    println!("load {loaded:.2} s, peak memory {:.1} MiB", support::peak());
 }
 
 fn load_ours(data: &Path) -> Ruleset {

@@ -116,6 +116,13 @@ pub(crate) fn rate<T>(count: usize, run: impl FnOnce() -> T) -> f64 {
     count as f64 / (seconds() - started)
 }
 
+/// The peak memory of this process so far, in MiB.
+pub(crate) fn peak() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    peak.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") / 1024.0
+}
+
 /// Processor time of this process so far.
 pub(crate) fn cpu() -> Duration {
     cpu_of("self")
