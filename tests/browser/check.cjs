@@ -38,6 +38,16 @@ async function main() {
   await page.waitForTimeout(1500);
   const text = await page.locator("body").innerText();
   assert(!/undefined|NaN|\[object/.test(text), "the page shows a value that is none");
+  // Each chart draws something that can be seen.
+  for (const drawn of [
+    "#chart-outcomes .arc.success", "#chart-outcomes .arc.failure", "#chart-hours .bar.all", "#chart-hours .bar.failure",
+    "#chart-top .bar.failure", ".gauges .gauge .meter",
+  ]) {
+    const box = await page.locator(drawn).first().boundingBox();
+    assert(box && box.width >= 1 && box.height >= 1, `${drawn} is not there`);
+  }
+  const gauge = await page.locator(".gauge .meter").first().getAttribute("aria-valuenow");
+  assert(Number(gauge) > 0 && Number(gauge) <= 100, `the first gauge shows ${gauge}`);
   if (picture) await page.screenshot({ path: picture });
 
   // A search for words, in whatever case and order.
