@@ -168,6 +168,44 @@ fn a_receipt_is_forgotten_after_a_day() {
 // Fences.
 
 #[test]
+fn checkpoints_come_a_second_behind_news_each_ten_thousand_records_and_with_a_heartbeat() {
+    let folder = folder();
+    let store = open(&folder);
+    let mut writer = writer(&store, 0);
+    let covered = || {
+        let mut sizes: Vec<u64> =
+            store.checkpoints(100, None).unwrap().rows.iter().map(|(_, row)| row.size()).collect();
+        sizes.reverse();
+        sizes
+    };
+    let begun = covered();
+    let added = || covered()[begun.len()..].to_vec();
+    // News wait a second.
+    writer.write(lines(10), noon(0)).unwrap();
+    let first = writer.stream_row().size();
+    writer.maintain(noon(0)).unwrap();
+    assert!(added().is_empty());
+    writer.maintain(noon(1)).unwrap();
+    assert_eq!(added(), [first]);
+    // Within a second one comes behind ten thousand records, though not more often than ten times.
+    for milliseconds in [200, 220, 400] {
+        writer.write(lines(12_000), noon(1) + TimeDelta::milliseconds(milliseconds)).unwrap();
+    }
+    let sizes = added();
+    let each: Vec<u64> = sizes.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(each.len() == 2 && (10_000..=11_000).contains(&each[0]), "{sizes:?}");
+    writer.maintain(noon(3)).unwrap();
+    // In silence a heartbeat is sealed once a minute, and covered.
+    let size = writer.stream_row().size();
+    writer.maintain(noon(62)).unwrap();
+    assert_eq!((writer.stream_row().size(), *covered().last().unwrap()), (size, size));
+    writer.maintain(noon(63)).unwrap();
+    assert_eq!((writer.stream_row().size(), *covered().last().unwrap()), (size + 1, size + 1));
+    let last = store.record(&writer.stream(), size).unwrap();
+    assert!(String::from_utf8(last.body).unwrap().contains(r#""cat":"secmon.heartbeat""#));
+}
+
+#[test]
 fn a_label_has_one_writer_at_a_time() {
     let folder = folder();
     let store = open(&folder);

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -303,6 +303,41 @@ fn a_demo_with_the_same_seed_and_end_is_the_same_and_says_what_it_needs() {
     let warned = stderr(&demo(&["brute_force,profile"]));
     assert!(warned.contains("`profile`") && warned.contains("--config-out"), "{warned}");
     assert_eq!(stderr(&demo(&["profile", "--config-out", "demo.toml"])), "");
+}
+
+#[test]
+fn a_service_that_is_told_to_end_covers_its_last_record_and_reads_its_settings_from_env_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings =
+        "SECMON_STORE=sqlite://of-env.db\nSECMON_FOLLOW_AUTO=false\nSECMON_LISTEN=127.0.0.1:0\n";
+    std::fs::write(folder.path().join(".env"), settings).unwrap();
+    let mut service = Command::new(env!("CARGO_BIN_EXE_secmon"))
+        .arg("serve")
+        .current_dir(folder.path())
+        .env_remove("SECMON_STORE")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut ready = String::new();
+    BufReader::new(service.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    assert!(ready.starts_with("secmon listening on http://127.0.0.1:"), "{ready}");
+    let url = ready.trim().rsplit(' ').next().unwrap();
+    let token = secmon(folder.path(), &["token", "create", "--scope", "ingest", "--name", "web-1"]);
+    let sent = Command::new(env!("CARGO_BIN_EXE_secmon"))
+        .args(["demo", "--events", "50", "--server", url])
+        .env("SECMON_TOKEN", stdout(&token).trim())
+        .output()
+        .unwrap();
+    assert_eq!(sent.status.code(), Some(0), "{}", stderr(&sent));
+    let id = service.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert_eq!(service.wait().unwrap().code(), Some(0));
+    let output = secmon(folder.path(), &["verify", "--store", "sqlite://of-env.db"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let verdict = &objects(&output)[0];
+    assert!(verdict["records"].as_u64() > Some(50), "{verdict}");
+    assert_eq!(verdict["covered"], verdict["records"]);
 }
 
 #[test]
