@@ -86,7 +86,12 @@ impl From<BytesRejection> for Error {
 
 impl From<JsonRejection> for Error {
     fn from(error: JsonRejection) -> Self {
-        Self::unread(error.status(), error.body_text())
+        // What is JSON and yet not what was asked for: the request is wrong, as one with a wrong parameter.
+        let status = match error {
+            JsonRejection::JsonDataError(_) => StatusCode::BAD_REQUEST,
+            _ => error.status(),
+        };
+        Self::unread(status, error.body_text())
     }
 }
 

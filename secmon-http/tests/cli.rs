@@ -257,12 +257,24 @@ fn ingest_loses_no_line_that_was_half_written_and_doubles_none_that_was_rotated(
         assert_eq!(ingest(&["auth.log.1.gz", "auth.log"]), 0);
         std::fs::remove_file(path.join("auth.log.1.gz")).unwrap();
     }
-    // A copy is a file of its own.
+    // A copy is a file of its own; the same file twice, and by another name, is one.
     std::fs::copy(&log, path.join("copy.log")).unwrap();
+    std::os::unix::fs::symlink("copy.log", path.join("link.log")).unwrap();
+    assert_eq!(ingest(&["copy.log", "copy.log", "link.log"]), 1);
+    // Rotated between two runs, each of which has one of the names; and told of again.
+    std::fs::rename(path.join("copy.log"), path.join("copy.log.1")).unwrap();
+    std::fs::write(path.join("copy.log"), "fresh\n").unwrap();
     assert_eq!(ingest(&["copy.log"]), 1);
-    // Cut, and written anew.
-    std::fs::write(&log, "short\n").unwrap();
+    assert_eq!(ingest(&["copy.log.1"]), 0);
+    assert_eq!(ingest(&["copy.log.1", "copy.log"]), 0);
+    // Cut, and written anew; an end of line alone is no news, the last bytes of a half line are.
+    std::fs::write(&log, "short").unwrap();
     assert_eq!(ingest(&["auth.log"]), 1);
+    std::fs::write(&log, "short\r\n{\"a\":1").unwrap();
+    assert_eq!(ingest(&["auth.log"]), 1);
+    std::fs::write(&log, "short\r\n{\"a\":1}").unwrap();
+    assert_eq!(ingest(&["auth.log"]), 1);
+    assert_eq!(ingest(&["auth.log"]), 0);
 }
 
 #[test]
@@ -286,6 +298,12 @@ fn lines_that_nobody_can_read_are_named_by_whoever_reads_them() {
         let output = secmon(folder.path(), &[command, "ok.log"]);
         assert!(!stderr(&output).contains("parsed"), "{command}: {}", stderr(&output));
     }
+    // What a line says of itself does not reach the terminal as it is.
+    let hostile = r#"{"event.kind":"pipeline_error","error.message":"\u001b]0;x\u0007LONG"}"#;
+    let hostile = hostile.replace("LONG", &"y".repeat(5_000));
+    std::fs::write(folder.path().join("hostile.log"), hostile).unwrap();
+    let said = stderr(&secmon(folder.path(), &["parse", "hostile.log"]));
+    assert!(said.contains("1 line(s)") && !said.contains('\u{1b}') && said.len() < 500, "{said}");
 }
 
 #[test]

@@ -53,8 +53,8 @@ impl Run for Demo {
             end: self.end.unwrap_or_else(now),
         };
         let lines = demo::lines(&options)?;
-        let wants = |id: &&str| options.anomalies.iter().any(|anomaly| anomaly == id);
-        if let Some(id) = demo::CONFIGURED.iter().copied().find(wants).filter(|_| self.config_out.is_none()) {
+        let wants = |id: &&&str| options.anomalies.iter().any(|anomaly| anomaly == **id);
+        for id in demo::CONFIGURED.iter().filter(wants).filter(|_| self.config_out.is_none()) {
             say(format_args!("warning: `{id}` is found only with the configuration that --config-out writes"));
         }
         if let Some(path) = &self.config_out {

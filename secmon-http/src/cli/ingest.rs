@@ -1,5 +1,7 @@
 //! `secmon ingest`: files into the store, resumable and idempotent.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use secmon_core::Prepared;
 use secmon_http::clock::now;
@@ -47,28 +49,37 @@ impl Run for Ingest {
             Lines::open(file)?;
         }
         let store = self.store.open(true)?;
-        // Before anything is stored under the name of a file that was renamed.
-        let endings = self.files.iter().map(|file| Ending::of(file, &store));
-        let endings = endings.collect::<Result<Vec<_>, _>>()?;
         config.prepare(&store)?;
         let mut writer = store.writer_in(&config.cluster, &self.label, ruleset.clone(), now())?;
         for warning in writer.take_warnings() {
             say(format_args!("warning: {warning}"));
         }
+        // Before anything is stored under the name of a file that was renamed.
+        let known = Known { positions: store.positions()?, store: &store };
+        let endings = self.files.iter().map(|file| Ok((file, known.ending(file)?)));
+        let mut endings = endings.collect::<Result<Vec<_>, Failure>>()?;
+        let mut names = BTreeSet::new();
+        endings.retain(|(_, ending)| ending.name().is_none_or(|name| names.insert(name.to_owned())));
+        keep(&mut writer, endings.iter_mut().flat_map(|(_, ending)| ending.moved.drain(..)).collect())?;
         let (mut stored, mut bad) = (0_u64, Bad::default());
-        for (file, mut ending) in self.files.iter().zip(endings) {
+        for (file, mut ending) in endings {
+            if !ending.is_of(file)? {
+                // Another file has taken its name meanwhile.
+                ending = Known { positions: store.positions()?, store: &store }.ending(file)?;
+                keep(&mut writer, std::mem::take(&mut ending.moved))?;
+            }
             let mut events: Vec<Prepared> = Vec::with_capacity(MOST_LINES);
-            let read = self.lines.each_of(file, ending.place(), &ruleset, &mut bad, |place, prepared| {
+            let read = self.lines.each_of(file, ending.bytes(), &ruleset, &mut bad, |place, prepared| {
                 stored += 1;
                 ending.read(place);
                 events.push(prepared);
                 if events.len() < MOST_LINES {
                     return Ok(());
                 }
-                commit(&mut writer, std::mem::take(&mut events), &ending)
+                commit(&mut writer, std::mem::take(&mut events), &mut ending)
             });
             // Lines in front of an error are kept: the next run goes on behind them.
-            commit(&mut writer, events, &ending)?;
+            commit(&mut writer, events, &mut ending)?;
             read?;
         }
         let stream = writer.stream();
@@ -80,62 +91,118 @@ impl Run for Ingest {
     }
 }
 
-fn commit(writer: &mut Writer, events: Vec<Prepared>, ending: &Ending) -> Result<(), Failure> {
-    let positions = ending.position.clone().into_iter().collect();
+fn commit(writer: &mut Writer, events: Vec<Prepared>, ending: &mut Ending) -> Result<(), Failure> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let positions = ending.covered().into_iter().collect();
     writer.write_request(Request { events, key: None, positions }, now())?;
     Ok(())
 }
 
-/// How far a file is stored; nothing is remembered of standard input.
-struct Ending {
-    position: Option<Position>,
-    head: Vec<u8>,
+/// Stores positions of files of which nothing is read now.
+fn keep(writer: &mut Writer, positions: Vec<Position>) -> Result<(), Failure> {
+    if !positions.is_empty() {
+        writer.write_request(Request { events: Vec::new(), key: None, positions }, now())?;
+    }
+    Ok(())
 }
 
-impl Ending {
-    /// The stored position of the file, or of the one that it was before it was renamed.
-    fn of(file: &str, store: &Store) -> Result<Self, Failure> {
+/// How far files are stored.
+struct Known<'a> {
+    positions: Vec<Position>,
+    store: &'a Store,
+}
+
+impl Known<'_> {
+    /// The stored position of a file, or of the one that it was before it was renamed.
+    fn ending(&self, file: &str) -> Result<Ending, Failure> {
         if file == "-" {
-            return Ok(Self { position: None, head: Vec::new() });
+            return Ok(Ending::default());
         }
         let (head, size) = beginning(file)?;
         let fits = |known: &Position| begins(&head, known) && size.is_none_or(|size| known.position <= size);
         let path = std::fs::canonicalize(file).map_or_else(|_| file.into(), |path| path.display().to_string());
         let machine = secmon_http::host_name();
-        let name = store.position_name(&machine, &path);
-        let known = store.position(&name)?.filter(fits);
-        let known = match known {
-            Some(known) => Some(known),
-            None => store.positions()?.into_iter().find(|known| {
-                let before = known.name.strip_prefix(&store.position_name(&machine, ""));
-                let before = before.filter(|path| path.starts_with('/') && known.head > 0);
-                // A copy that still stands where it was is another file.
-                before.is_some_and(|path| fits(known) && !beginning(path).is_ok_and(|(head, _)| begins(&head, known)))
-            }),
+        let name = self.store.position_name(&machine, &path);
+        let own = self.positions.iter().find(|known| known.name == name);
+        let is_moved = |known: &&Position| {
+            let path = known.name.strip_prefix(&self.store.position_name(&machine, ""));
+            let path = path.filter(|path| path.starts_with('/') && known.head > 0);
+            // A copy that still stands where it was is another file.
+            path.is_some_and(|path| fits(known) && !beginning(path).is_ok_and(|(head, _)| begins(&head, known)))
         };
-        let fresh = || Position { name: name.clone(), fingerprint: fingerprint(&[]), head: 0, position: 0, lines: 0 };
-        let known = known.map(|known| Position { name: name.clone(), ..known });
-        Ok(Self { position: Some(known.unwrap_or_else(fresh)), head })
+        let mut moved = Vec::new();
+        let mut known = own.filter(|known| fits(known)).cloned();
+        if known.is_none() {
+            // The file that had this name may come under another one, perhaps in a later run.
+            moved.extend(own.filter(|known| known.head > 0).map(|known| {
+                let name = format!("{}#{}", known.name, secmon_core::hex(&known.fingerprint));
+                Position { name, ..known.clone() }
+            }));
+            let before = self.positions.iter().find(is_moved);
+            known = before.map(|known| Position { name: name.clone(), ..known.clone() });
+            moved.extend(known.clone());
+        }
+        let fresh = || Position { name, fingerprint: fingerprint(&[]), head: 0, position: 0, lines: 0 };
+        Ok(Ending { position: Some(known.unwrap_or_else(fresh)), head, moved })
+    }
+}
+
+/// How far a file is stored; nothing is remembered of standard input.
+#[derive(Default)]
+struct Ending {
+    position: Option<Position>,
+    head: Vec<u8>,
+    /// Positions that have another name from now on.
+    moved: Vec<Position>,
+}
+
+impl Ending {
+    fn name(&self) -> Option<&str> {
+        self.position.as_ref().map(|position| position.name.as_str())
     }
 
-    fn place(&self) -> Place {
-        self.position.as_ref().map_or_else(Place::default, |position| Place { lines: position.lines, bytes: position.position })
+    fn bytes(&self) -> u64 {
+        self.position.as_ref().map_or(0, |position| position.position)
+    }
+
+    /// Whether the file is still the one that was looked at.
+    fn is_of(&self, file: &str) -> Result<bool, Failure> {
+        Ok(self.position.is_none() || beginning(file)?.0.starts_with(&self.head))
     }
 
     fn read(&mut self, place: Place) {
         if let Some(position) = &mut self.position {
-            (position.lines, position.position) = (place.lines, place.bytes);
-            // Of what was not read yet it is not known whether it stays.
-            let covered = usize::try_from(place.bytes).ok().and_then(|bytes| self.head.get(..bytes));
-            let covered = covered.unwrap_or(&self.head);
+            position.position = place.bytes;
+            // As many as were read under this name, also of files before it: who follows it counts so too.
+            position.lines += 1;
+        }
+    }
+
+    /// The position, with the fingerprint of what was read: of the rest it is not known whether it stays.
+    fn covered(&mut self) -> Option<Position> {
+        let position = self.position.as_mut()?;
+        let covered = usize::try_from(position.position).ok().and_then(|bytes| self.head.get(..bytes));
+        let covered = covered.unwrap_or(&self.head);
+        if position.head != covered.len() as u64 {
             (position.fingerprint, position.head) = (fingerprint(covered), covered.len() as u64);
         }
+        Some(position.clone())
     }
 }
 
 /// Whether a file that begins so is the one of a position.
 fn begins(head: &[u8], known: &Position) -> bool {
-    let covered = usize::try_from(known.head).ok().and_then(|bytes| head.get(..bytes));
+    let covered = usize::try_from(known.head).ok();
+    let covered = match covered {
+        // Of an earlier version, which counted lines.
+        Some(lines @ 1..=8) if known.position > known.head => {
+            let whole: Vec<_> = head.split_inclusive(|byte| *byte == b'\n').take(lines).collect();
+            head.get(..whole.concat().len())
+        }
+        covered => covered.and_then(|bytes| head.get(..bytes)),
+    };
     covered.is_some_and(|covered| fingerprint(covered) == known.fingerprint)
 }
 

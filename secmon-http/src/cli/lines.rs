@@ -13,13 +13,24 @@ use secmon_http::clock::now;
 use secmon_http::input::{Line, Lines};
 
 use super::Failure;
-use super::output::say;
+use super::output::{printable, say};
 
 /// A place in a file: behind so many lines and bytes, of the content if it is compressed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Place {
     pub(super) lines: u64,
     pub(super) bytes: u64,
+}
+
+/// Whether a line, whose first bytes were read before, is no other now: at most its end has come.
+fn is_known(line: &Line<'_>, before: u64) -> bool {
+    match line {
+        Line::Oversized { length, .. } => *length <= before,
+        Line::Whole(bytes) => {
+            let came = usize::try_from(before).ok().and_then(|before| bytes.get(before..));
+            came.is_none_or(|came| came.is_empty() || came == b"\r")
+        }
+    }
 }
 
 /// Lines that could not be parsed: how many, and what was wrong with the first.
@@ -33,7 +44,9 @@ impl Bad {
     fn see(&mut self, file: &str, place: Place, error: Option<&str>) {
         let Some(error) = error else { return };
         if self.count == 0 {
-            self.first = format!("the first: `{file}` line {}: {error}", place.lines);
+            // JSON says itself what is wrong with it, in any length.
+            let error: String = error.chars().take(MOST_SAID).collect();
+            self.first = printable(&format!("the first: `{file}` line {}: {error}", place.lines));
         }
         self.count += 1;
     }
@@ -45,6 +58,9 @@ impl Bad {
         }
     }
 }
+
+/// Characters of an error that are shown.
+const MOST_SAID: usize = 200;
 
 /// How lines are read.
 #[derive(Args, Debug)]
@@ -71,17 +87,17 @@ impl LineArgs {
     ) -> Result<Bad, Failure> {
         let mut bad = Bad::default();
         for file in files {
-            let whole = Place::default();
-            self.each_of(file, whole, ruleset, &mut bad, |_, prepared| visit(prepared))?;
+            self.each_of(file, 0, ruleset, &mut bad, |_, prepared| visit(prepared))?;
         }
         Ok(bad)
     }
 
-    /// Gives every line of a file behind a place, with the place behind the line.
+    /// Gives every line of a file behind so many bytes, with the place behind the line; also one that was half
+    /// there before, whole.
     pub(super) fn each_of(
         &self,
         file: &str,
-        behind: Place,
+        behind: u64,
         ruleset: &Ruleset,
         bad: &mut Bad,
         mut visit: impl FnMut(Place, Prepared) -> Result<(), Failure>,
@@ -103,7 +119,7 @@ impl LineArgs {
         let mut bad = Bad::default();
         for file in files {
             let glance = |line: &Line<'_>, format, cx: &Context| line.glance(ruleset, format, cx);
-            self.read(file, Place::default(), glance, |place, found| {
+            self.read(file, 0, glance, |place, found| {
                 bad.see(file, place, found.error.as_deref());
                 visit(&found.signals)
             })?;
@@ -114,7 +130,7 @@ impl LineArgs {
     fn read<R>(
         &self,
         file: &str,
-        behind: Place,
+        behind: u64,
         read: impl Fn(&Line<'_>, LineFormat, &Context) -> R,
         mut visit: impl FnMut(Place, R) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
@@ -126,20 +142,17 @@ impl LineArgs {
         loop {
             let reference = fixed.unwrap_or_else(now);
             let cx = Context { reference, zone: self.timezone };
+            let begin = lines.position();
             let line = lines.next_line();
             let line = line
                 .map_err(|error| format!("cannot read `{file}` behind line {number}: {error}"))?;
             let Some(line) = line else { break };
             number += 1;
-            if number < behind.lines {
+            if begin < behind && is_known(&line, behind - begin) {
                 continue;
             }
             let read = read(&line, format, &cx);
             let bytes = lines.position();
-            // The last line was still being written, perhaps; more than its line feed came since: all of it counts.
-            if number == behind.lines && bytes <= behind.bytes + 1 {
-                continue;
-            }
             visit(Place { lines: number, bytes }, read)?;
             if number % 4_096 == 0 {
                 bar.set_position(bytes);

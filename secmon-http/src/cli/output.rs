@@ -106,6 +106,6 @@ pub(super) fn style(level: Level) -> Style {
 }
 
 /// A text that a terminal shows as it is: what is controlled by a log line must not control a screen.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
 }

@@ -111,8 +111,11 @@ fn read(store: &Store, label: &str, path: &Path) -> Result<Chunk, String> {
     let size = file.metadata().map_err(failed)?.len();
     let failed_store = |error: secmon_store::Error| error.to_string();
     let known = match store.position(&name).map_err(failed_store)? {
-        // Of a version that knew one service a store.
-        None => store.position(&path.display().to_string()).map_err(failed_store)?,
+        // Of a version that knew one service a store; or of `ingest`, whose last line may have been half there.
+        None => {
+            let known = store.position(&path.display().to_string()).map_err(failed_store)?;
+            known.filter(|known| known.head <= HEAD)
+        }
         known => known,
     };
     let known = known.map(|position| Position { name: name.clone(), ..position });

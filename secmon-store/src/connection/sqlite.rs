@@ -1,13 +1,13 @@
 //! SQLite: a file, and the settings under which what is committed is durable.
 
-use std::fs::{File, OpenOptions};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use diesel::connection::SimpleConnection;
 use diesel::sqlite::SqliteConnection;
 use diesel::{Connection, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use rustix::fs::{Access, access};
+use rustix::io::Errno;
 
 use super::migrate::next;
 
@@ -46,13 +46,14 @@ fn why(path: &Path, reason: &str) -> String {
     if !folder.is_dir() {
         return format!("{reason}: its folder does not exist");
     }
-    // Beside a database lie its log and what those who use it share.
-    let tried = folder.join(format!(".secmon-{}", std::process::id()));
-    let written = File::create_new(&tried).and_then(|_| std::fs::remove_file(&tried));
-    let opened = OpenOptions::new().read(true).write(true).open(path).map(drop);
-    match (written, opened) {
-        (Err(error), _) => format!("{reason}: nothing can be written into its folder, {error}"),
-        (_, Err(error)) if error.kind() != ErrorKind::NotFound => format!("{reason}: {error}"),
+    // Not by opening it: whoever closes a database's file gives up what SQLite has locked in this process.
+    let may = |path: &Path| access(path, Access::READ_OK | Access::WRITE_OK);
+    match (may(folder), may(path)) {
+        // Beside a database lie its log and what those who use it share.
+        (Err(error), _) => format!("{reason}: its folder cannot be written, {error}"),
+        (_, Err(error)) if error != Errno::NOENT => {
+            format!("{reason}: it cannot be written, {error}")
+        }
         _ => reason.to_owned(),
     }
 }
