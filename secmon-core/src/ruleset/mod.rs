@@ -2,6 +2,7 @@
 
 mod builder;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -241,7 +242,7 @@ impl Ruleset {
         let mut event = match parsed {
             Ok(event) if fits(&event) => event,
             Ok(event) => {
-                let made = came.map_or_else(|| event.to_json().into_bytes(), <[u8]>::to_vec);
+                let made = came.map_or_else(|| event.to_json().into_bytes().into(), Cow::Borrowed);
                 let length = made.len();
                 let error = format!(
                     "an event of {length} bytes does not fit a record, which holds {MOST_BODY}, escapes and its own members included"

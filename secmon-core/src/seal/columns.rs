@@ -63,13 +63,13 @@ impl Columns<'_> {
     }
 }
 
-/// The first column that differs from the body. In place of personal values columns hold these tokens, and no
-/// record expires before the day until which it is held.
+/// The first column that differs from the body, of a record that expires on this day. In place of personal values
+/// columns hold these tokens.
 pub(super) fn differing(
     body: &Body<'_>,
     columns: &Columns<'_>,
     tokens: &[(String, Option<String>)],
-    held: Option<i64>,
+    expires: i64,
 ) -> Option<&'static str> {
     let short = |text: &&str| text.len() <= MOST_COPIED;
     let same = |a: Option<&str>, b: Option<&str>| match a {
@@ -84,7 +84,7 @@ pub(super) fn differing(
     };
     let checks = [
         ("ts", body.time == columns.time),
-        ("expires", held.map_or(body.expires, |held| held.max(body.expires)) == columns.expires),
+        ("expires", expires == columns.expires),
         ("level", body.level == columns.level),
         ("category", same(Some(body.category), Some(columns.category))),
         ("host", stands(fields::HOST_NAME, body.host)),

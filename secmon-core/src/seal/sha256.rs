@@ -70,18 +70,25 @@ fn ended<const BLOCKS: usize>(state: &mut [u32; 8], before: usize, parts: [&[u8]
     let blocks = blocks.get_mut(..(length + 9).div_ceil(64)).unwrap_or_default();
     let bytes = blocks.as_flattened_mut();
     if let Some((start, rest)) = bytes.split_at_mut_checked(first.len())
-        && let Some((text, padding)) = rest.split_at_mut_checked(second.len())
-        && let Some(end) = padding.first_mut()
+        && let Some(text) = rest.get_mut(..second.len())
     {
         start.copy_from_slice(first);
         text.copy_from_slice(second);
-        *end = 0x80;
     }
-    if let Some(bits) = bytes.last_chunk_mut() {
-        *bits = (8 * (before + length) as u64).to_be_bytes();
-    }
+    pad(bytes, length, before + length);
     compress256(state, blocks);
     output(state)
+}
+
+/// Ends the last blocks of a message of so many bytes, behind those of them that stand there.
+#[inline]
+fn pad(blocks: &mut [u8], end: usize, length: usize) {
+    if let Some(end) = blocks.get_mut(end) {
+        *end = 0x80;
+    }
+    if let Some(bits) = blocks.last_chunk_mut() {
+        *bits = (8 * length as u64).to_be_bytes();
+    }
 }
 
 /// SHA-256(prefix ‖ message) of each message, two beside each other, block by block: the processor works on one
@@ -110,22 +117,22 @@ struct Blocks<'m> {
 impl<'m> Blocks<'m> {
     /// None of a message that does not fill the first block.
     fn of(prefix: u8, message: &'m [u8]) -> Option<Self> {
-        let (begin, message_rest) = message.split_first_chunk::<63>()?;
-        let (whole, rest) = message_rest.as_chunks();
+        let (begin, behind) = message.split_first_chunk::<63>()?;
+        let (whole, rest) = behind.as_chunks();
         let mut first = [prefix; 64];
         *first.last_chunk_mut()? = *begin;
-        let count = 1 + whole.len() + (rest.len() + 9).div_ceil(64);
+        let padded = (rest.len() + 9).div_ceil(64);
         let mut last = [[0; 64]; 2];
-        let bytes = last.as_flattened_mut();
-        let (text, padding) = bytes.split_at_mut_checked(rest.len())?;
-        text.copy_from_slice(rest);
-        *padding.first_mut()? = 0x80;
-        let bits = (8 * (1 + message.len()) as u64).to_be_bytes();
-        *last.get_mut(count - whole.len() - 2)?.last_chunk_mut()? = bits;
-        Some(Self { first, whole, last, count })
+        let bytes = last.get_mut(..padded)?.as_flattened_mut();
+        bytes.get_mut(..rest.len())?.copy_from_slice(rest);
+        pad(bytes, rest.len(), 1 + message.len());
+        Some(Self { first, whole, last, count: 1 + whole.len() + padded })
     }
 
     fn at(&self, at: usize) -> Option<&[u8; 64]> {
+        if at >= self.count {
+            return None;
+        }
         let Some(at) = at.checked_sub(1) else { return Some(&self.first) };
         let behind = at.checked_sub(self.whole.len());
         behind.map_or_else(|| self.whole.get(at), |behind| self.last.get(behind))
@@ -136,7 +143,7 @@ fn beside(one: &Blocks<'_>, other: &Blocks<'_>) -> [Hash; 2] {
     let mut states = [INITIAL; 2];
     for at in 0..one.count.max(other.count) {
         for (state, blocks) in states.iter_mut().zip([one, other]) {
-            if let Some(block) = blocks.at(at).filter(|_| at < blocks.count) {
+            if let Some(block) = blocks.at(at) {
                 compress256(state, std::slice::from_ref(block));
             }
         }

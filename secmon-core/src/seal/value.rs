@@ -108,7 +108,7 @@ impl Verifier {
         let (Some(values), Ok(body)) = (record.values, &record.entry.body) else {
             return false;
         };
-        let day = self.holds.get(&record.seq).copied().unwrap_or(body.expires).max(body.expires);
+        let day = self.expires(record.seq, body);
         if record.columns.is_some_and(|columns| columns.expires != day) {
             return true;
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest as _, Sha256};
 
 use super::anchors::Anchors;
+use super::body::Body;
 use super::chain::{MacKey, first_mac};
 use super::checkpoint::{Note, Vkey};
 use super::claim::{Claim, DIRECTORY, KEY};
@@ -307,9 +308,9 @@ impl Verifier {
             self.lists(&notes);
         }
         let tokens = record.values.map(|values| self.check_values(seq, body, values));
-        let (tokens, held) = (tokens.unwrap_or_default(), self.holds.get(&seq).copied());
+        let (tokens, expires) = (tokens.unwrap_or_default(), self.expires(seq, body));
         if let Some(columns) = record.columns
-            && let Some(column) = differing(body, &columns, &tokens, held)
+            && let Some(column) = differing(body, &columns, &tokens, expires)
         {
             self.report(
                 Flaw::ColumnMismatch,
@@ -317,6 +318,11 @@ impl Verifier {
                 &format!("column `{column}` differs from the body"),
             );
         }
+    }
+
+    /// The day on which a record expires: not before the one until which it is held.
+    pub(super) fn expires(&self, seq: u64, body: &Body<'_>) -> i64 {
+        self.holds.get(&seq).copied().unwrap_or(body.expires).max(body.expires)
     }
 
     /// Remembers the streams that a record lists.

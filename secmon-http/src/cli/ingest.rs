@@ -55,7 +55,7 @@ impl Run for Ingest {
             say(format_args!("warning: {warning}"));
         }
         // Before anything is stored under the name of a file that was renamed.
-        let known = Known { positions: store.positions()?, store: &store };
+        let known = Known::of(&store)?;
         let endings = self.files.iter().map(|file| Ok((file, known.ending(file)?)));
         let mut endings = endings.collect::<Result<Vec<_>, Failure>>()?;
         let mut names = BTreeSet::new();
@@ -65,7 +65,7 @@ impl Run for Ingest {
         for (file, mut ending) in endings {
             if !ending.is_of(file)? {
                 // Another file has taken its name meanwhile.
-                ending = Known { positions: store.positions()?, store: &store }.ending(file)?;
+                ending = Known::of(&store)?.ending(file)?;
                 keep(&mut writer, std::mem::take(&mut ending.moved))?;
             }
             let mut events: Vec<Prepared> = Vec::with_capacity(MOST_LINES);
@@ -114,7 +114,11 @@ struct Known<'a> {
     store: &'a Store,
 }
 
-impl Known<'_> {
+impl<'a> Known<'a> {
+    fn of(store: &'a Store) -> Result<Self, Failure> {
+        Ok(Self { positions: store.positions()?, store })
+    }
+
     /// The stored position of a file, or of the one that it was before it was renamed.
     fn ending(&self, file: &str) -> Result<Ending, Failure> {
         if file == "-" {
@@ -194,12 +198,11 @@ impl Ending {
 
 /// Whether a file that begins so is the one of a position.
 fn begins(head: &[u8], known: &Position) -> bool {
-    let covered = usize::try_from(known.head).ok();
-    let covered = match covered {
+    let covered = match usize::try_from(known.head).ok() {
         // Of an earlier version, which counted lines.
         Some(lines @ 1..=8) if known.position > known.head => {
-            let whole: Vec<_> = head.split_inclusive(|byte| *byte == b'\n').take(lines).collect();
-            head.get(..whole.concat().len())
+            let lines = head.split_inclusive(|byte| *byte == b'\n').take(lines);
+            head.get(..lines.map(<[u8]>::len).sum())
         }
         covered => covered.and_then(|bytes| head.get(..bytes)),
     };

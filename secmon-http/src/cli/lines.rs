@@ -15,6 +15,9 @@ use secmon_http::input::{Line, Lines};
 use super::Failure;
 use super::output::{printable, say};
 
+/// Characters of an error that are shown.
+const MOST_SAID: usize = 200;
+
 /// A place in a file: behind so many lines and bytes, of the content if it is compressed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Place {
@@ -58,9 +61,6 @@ impl Bad {
         }
     }
 }
-
-/// Characters of an error that are shown.
-const MOST_SAID: usize = 200;
 
 /// How lines are read.
 #[derive(Args, Debug)]

@@ -208,11 +208,10 @@ impl Walk {
             let mut kept = values::kept(db, self.vault.as_ref(), no, seq, seq)?;
             let values = kept.remove(&seq).unwrap_or_default();
             let record = sealed(&row, Entry::read(&row.body), None, &values);
-            let mut is_explained = !verifier.is_unexplained(&record);
-            if !is_explained {
+            if verifier.is_unexplained(&record) {
                 self.erasures(db, verifier)?;
-                is_explained = !verifier.is_unexplained(&record);
             }
+            let is_explained = !verifier.is_unexplained(&record);
             found = Some((row, values));
             if is_explained {
                 break;

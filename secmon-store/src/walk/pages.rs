@@ -48,18 +48,16 @@ impl Pages {
 
     /// The page from an index on of a stream that holds so many records, when the one before is done with.
     pub(super) fn page(&mut self, db: &mut Db, from: i64, size: u64, used: Page) -> Result<Page> {
-        let page = match &self.ahead {
-            Some(ahead) => ahead.pages.recv().ok(),
-            None => None,
-        };
-        if self.ahead.is_some() && page.is_none() {
-            // What is wrong says the walk's own connection, if it is still so.
-            self.end();
-            self.store = None;
-        }
-        let page = match page.filter(|page| page.from == from) {
-            Some(page) => page,
-            None => Page::read(db, self.stream_no, from, size)?,
+        let page = match self.ahead.as_ref().map(|ahead| ahead.pages.recv()) {
+            Some(Ok(page)) if page.from == from => page,
+            ahead => {
+                if let Some(Err(_)) = ahead {
+                    // What is wrong says the walk's own connection, if it is still so.
+                    self.end();
+                    self.store = None;
+                }
+                Page::read(db, self.stream_no, from, size)?
+            }
         };
         match page.next() {
             Some(from) => self.ask(Asked { from, size, used: used.rows }),
