@@ -214,8 +214,7 @@ fn nodes_and_services_die_hang_and_come_back() {
     let others = site.goes_on(&[0, 1]);
     println!("a node killed: the other services go on within {others:?}");
     println!("a node killed: its service refuses within {:?}", site.refusal(2));
-    site.cluster.launch(2, false);
-    site.cluster.wait(2);
+    site.cluster.join(&[2], false);
     println!("it is back: its service goes on within {:?}", site.goes_on(&[2]));
 
     // A node hangs, and goes on.
@@ -246,8 +245,7 @@ fn nodes_and_services_die_hang_and_come_back() {
     site.cluster.kill(leader);
     let next = until("another counts for all", || site.counting().iter().any(|at| *at != leader));
     println!("the node of the service that counts killed: another counts within {next:?}");
-    site.cluster.launch(leader, false);
-    site.cluster.wait(leader);
+    site.cluster.join(&[leader], false);
     site.goes_on(&[0, 1, 2]);
     site.leader();
 
@@ -265,9 +263,8 @@ fn nodes_and_services_die_hang_and_come_back() {
     let since: u64 =
         site.loads.iter().zip(&before).map(|(load, before)| load.count() - before).sum();
     assert_eq!(since, 0, "acknowledged without a quorum");
-    site.cluster.launch(0, false);
-    site.cluster.launch(1, false);
-    (0..3).for_each(|at| site.cluster.wait(at));
+    site.cluster.join(&[0, 1], false);
+    site.cluster.wait(2);
     println!("the quorum is back: all services go on within {:?}", site.goes_on(&[0, 1, 2]));
 
     ends.store(true, Ordering::Relaxed);

@@ -4,6 +4,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,8 +16,12 @@ use crate::mariadb::{self, free_port};
 /// The provider, where Debian puts it.
 const PROVIDER: &str = "/usr/lib/galera/libgalera_smm.so";
 
-/// How long a node may take to join: it copies the whole database then.
+/// How long nodes may take to find each other again.
 const JOINING: Duration = Duration::from_mins(2);
+
+/// How long one may take to join, before it is tried again: copying a database of this size takes seconds, but the
+/// scripts that do it wait without end where one of them has missed the other.
+const TRYING: Duration = Duration::from_secs(45);
 
 /// The nodes.
 pub struct Cluster {
@@ -41,8 +46,7 @@ impl Cluster {
         let mut cluster = Self { folder, nodes: (0..nodes).map(node).collect() };
         for at in 0..nodes {
             cluster.prepare(at);
-            cluster.launch(at, at == 0);
-            cluster.wait(at);
+            cluster.join(&[at], at == 0);
         }
         cluster
     }
@@ -67,8 +71,25 @@ impl Cluster {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
-    /// Starts a node; the first of all makes the cluster.
-    pub fn launch(&mut self, at: usize, first: bool) {
+    /// Starts nodes, and waits until they have all that the others have; the first of all makes the cluster.
+    pub fn join(&mut self, nodes: &[usize], first: bool) {
+        let mut nodes = nodes.to_vec();
+        for _ in 0..3 {
+            for at in &nodes {
+                self.launch(*at, first);
+            }
+            nodes.retain(|at| !self.is_synced(*at, TRYING));
+            for at in &nodes {
+                println!("node {at} has not joined, and is started again: {}", self.log(*at));
+                self.kill(*at);
+                // Where it answers is known to others.
+                self.nodes[*at].ports[1..].fill_with(free_port);
+            }
+        }
+        assert!(nodes.is_empty(), "{nodes:?} do not join");
+    }
+
+    fn launch(&mut self, at: usize, first: bool) {
         let path = |name: &str| self.path(at, name).display().to_string();
         let [sql, group, missed, whole] = self.nodes[at].ports;
         let peers: Vec<String> =
@@ -108,6 +129,8 @@ impl Cluster {
                  evs.install_timeout=PT6S"
             ))
             .env("TMPDIR", path(""))
+            // What it starts to copy a database dies with it.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log);
@@ -119,11 +142,19 @@ impl Cluster {
 
     /// Waits until a node has all that the others have.
     pub fn wait(&self, at: usize) {
+        assert!(self.is_synced(at, JOINING), "node {at}: {}", self.log(at));
+    }
+
+    /// Whether a node comes to have all that the others have, within a time.
+    fn is_synced(&self, at: usize, time: Duration) -> bool {
         let begun = Instant::now();
         while self.status(at, "wsrep_local_state_comment").as_deref() != Ok("Synced") {
-            assert!(begun.elapsed() < JOINING, "node {at}: {}", self.log(at));
+            if begun.elapsed() > time {
+                return false;
+            }
             std::thread::sleep(Duration::from_millis(100));
         }
+        true
     }
 
     /// What a node says of itself.
@@ -148,9 +179,7 @@ impl Cluster {
 
     /// Kills a node as a crash would.
     pub fn kill(&mut self, at: usize) {
-        let mut child = self.nodes[at].child.take().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
+        self.nodes[at].kill();
     }
 
     /// Sends a signal to a node.
@@ -159,20 +188,28 @@ impl Cluster {
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
-    /// What a node has logged.
-    pub fn log(&self, at: usize) -> String {
-        fs::read_to_string(self.path(at, "error.log")).unwrap_or_default()
+    /// What a node has logged last.
+    fn log(&self, at: usize) -> String {
+        let log = fs::read_to_string(self.path(at, "error.log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+}
+
+impl Node {
+    /// Kills it and all that it has started.
+    fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ =
+                Command::new("kill").args(["-KILL", "--", &format!("-{}", child.id())]).status();
+            let _ = child.wait();
+        }
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        for node in &mut self.nodes {
-            if let Some(mut child) = node.child.take() {
-                let _ = child.kill();
-                let _ = child.wait();
-            }
-        }
+        self.nodes.iter_mut().for_each(Node::kill);
     }
 }
 

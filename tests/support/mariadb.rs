@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
 
 use std::fs::File;
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -183,9 +184,12 @@ pub fn answer(mut client: Command, database: &str, sql: &str) -> Result<String, 
     }
 }
 
-/// A port that nobody listens on now.
+/// A port that nobody listens on now, and that no connection takes by chance: these are given from 32,768 on.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let chance = || 12_000 + (RandomState::new().hash_one(0) % 20_000) as u16;
+    std::iter::repeat_with(chance)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .unwrap()
 }
 
 /// Certificates of a private CA for 127.0.0.1: the CA's, the server's and its key.
