@@ -55,6 +55,11 @@ fn an_old_store_is_copied_before_its_schema_changes() {
     assert_ne!(tables(&path), before);
     let copy = folder.path().join("secmon.db.schema-0008");
     assert_eq!(tables(&copy), before);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(copy.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
     // Opened again, nothing is copied again.
     fs::remove_file(&copy).unwrap();
     open(&path).unwrap();

@@ -211,6 +211,73 @@ fn ingest_goes_on_where_it_ended_and_verify_finds_a_changed_byte() {
     assert!(stderr(&output).contains("altered at record 9"), "{}", stderr(&output));
 }
 
+/// What a command says to somebody who may read and write nothing.
+#[cfg(unix)]
+fn reader(folder: &Path, arguments: &[&str]) -> Output {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    use std::os::unix::process::CommandExt as _;
+    let binary = folder.join("secmon");
+    let mode = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    if !binary.exists() {
+        // Where it was built others may have no access.
+        std::fs::copy(env!("CARGO_BIN_EXE_secmon"), &binary).unwrap();
+        mode(&binary, 0o755);
+    }
+    mode(folder, 0o555);
+    let mut command = Command::new(binary);
+    command.args(arguments).current_dir(folder).env_remove("SECMON_STORE");
+    if folder.metadata().unwrap().uid() == 0 {
+        // Nobody; to root all is open.
+        command.uid(65_534).gid(65_534);
+    }
+    let output = command.output().unwrap();
+    mode(folder, 0o755);
+    output
+}
+
+#[cfg(unix)]
+#[test]
+fn a_store_is_its_owners_and_is_verified_where_it_cannot_be_written() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    // With what an address has a special meaning for.
+    let name = "a 50%25?x=1#2.db";
+    let store = format!("sqlite://{name}");
+    std::fs::write(path.join("auth.log"), FAILED).unwrap();
+    assert!(secmon(path, &["ingest", "auth.log", "--store", &store]).status.success());
+    let file = path.join(name);
+    let mode = |mode| {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    mode(0o200);
+    let denied = reader(path, &["verify", "--store", &store]);
+    assert_eq!(denied.status.code(), Some(2), "{}", stderr(&denied));
+    assert!(stderr(&denied).contains("Permission denied"), "{}", stderr(&denied));
+
+    mode(0o644);
+    let output = reader(path, &["verify", "--store", &store]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(objects(&output)[0]["covered"], objects(&output)[0]["records"]);
+    assert!(stderr(&output).contains("not compared with its key file"), "{}", stderr(&output));
+    let refused = reader(path, &["ingest", "auth.log", "--store", &store]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("cannot be written"), "{}", stderr(&refused));
+
+    let change =
+        "DROP TRIGGER records_update; UPDATE records SET mac = zeroblob(32), body = body || x'20';";
+    assert!(Command::new("sqlite3").arg(&file).arg(change).status().unwrap().success());
+    let output = reader(path, &["verify", "--store", &store]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    // What is not yet in the file lies beside it, and is not passed over.
+    std::fs::write(path.join(format!("{name}-wal")), "changes").unwrap();
+    let output = reader(path, &["verify", "--store", &store]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+}
+
 #[test]
 fn ingest_loses_no_line_that_was_half_written_and_doubles_none_that_was_rotated() {
     let folder = tempfile::tempdir().unwrap();

@@ -159,6 +159,11 @@ impl Error {
     pub(crate) fn file(path: &std::path::Path, source: std::io::Error) -> Self {
         Self::File { path: path.display().to_string(), source }
     }
+
+    /// Whether this process has no right to read a file, which says nothing of what is in it.
+    pub(crate) fn is_denied(&self) -> bool {
+        matches!(self, Self::File { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied)
+    }
 }
 
 impl From<diesel::result::Error> for Error {

@@ -193,13 +193,27 @@ impl Store {
         if let Ok(Some(keys)) = &key_file {
             verifier.expect_keys(keys);
         }
-        let restored = if stream.closed { self.restore_of(&stream)? } else { None };
+        let mut notices = Vec::new();
+        if stream.closed {
+            notices.extend(self.restore_of(&stream)?);
+        }
+        let vault = match Vault::read(&self.0.keys) {
+            Err(error) if error.is_denied() => {
+                notices.push(format!("personal values were not opened: {error}"));
+                None
+            }
+            vault => vault?,
+        };
         let keys = match key_file {
             Ok(Some(keys)) if keys.stream != stream.origin => {
                 verifier.report(Flaw::Malformed, 0, "the key file is that of another stream");
                 None
             }
             Ok(keys) => keys,
+            Err(error) if error.is_denied() => {
+                notices.push(format!("not compared with its key file: {error}"));
+                None
+            }
             Err(error) => {
                 verifier.report(
                     Flaw::Malformed,
@@ -210,7 +224,7 @@ impl Store {
             }
         };
         let stream = self.read(|db| {
-            let mut walk = Walk::new(stream, self.clone(), Vault::read(&self.0.keys)?);
+            let mut walk = Walk::new(stream, self.clone(), vault);
             walk.run(db, &mut verifier, progress)?;
             walk.epochs(db, &mut verifier)?;
             Ok(walk.stream)
@@ -220,7 +234,7 @@ impl Store {
             verifier.report(Flaw::ColumnMismatch, 0, "the stream's row was changed");
         }
         let mut verdict = verifier.finish(head.as_ref(), keys.as_ref());
-        verdict.notices.extend(restored);
+        verdict.notices.extend(notices);
         Ok(verdict)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDateTime, Utc};
 use secmon_core::Ruleset;
 use secmon_core::parse::LineFormat;
 use serde::Deserialize;
@@ -52,6 +52,11 @@ impl Case {
         self.format.as_deref().map_or(LineFormat::Detect, |name| LineFormat::named(name).unwrap())
     }
 
+    /// The lines as they are for whoever reads them at another time: stamps have their year.
+    pub fn dated(&self) -> Vec<String> {
+        self.lines.iter().map(|line| dated(line, self.reference_time)).collect()
+    }
+
     /// Compares an event with what is expected of the line.
     pub fn check_event(&self, line: usize, event: &Value) {
         let Some(expected) = self.events.get(line) else { return };
@@ -71,6 +76,21 @@ impl Case {
             assert_eq!(count, 1, "{}: {expected:?} among {found:?}", self.name);
         }
         assert_eq!(found.len(), self.incidents.len(), "{}: {found:?}", self.name);
+    }
+}
+
+/// A line whose stamp has the year, and RFC 3339's form.
+fn dated(line: &str, reference: DateTime<Utc>) -> String {
+    let priority = if line.starts_with('<') { line.find('>').map_or(0, |at| at + 1) } else { 0 };
+    let (before, rest) = line.split_at(priority);
+    let stamp = |year: i32| {
+        let stamp = format!("{year} {}", rest.get(..15)?);
+        Some(NaiveDateTime::parse_from_str(&stamp, "%Y %b %e %H:%M:%S").ok()?.and_utc())
+    };
+    let year = reference.year();
+    match stamp(year).filter(|at| *at <= reference).or_else(|| stamp(year - 1)) {
+        Some(at) => format!("{before}{}{}", at.format("%Y-%m-%dT%H:%M:%SZ"), &rest[15..]),
+        None => line.into(),
     }
 }
 

@@ -13,28 +13,58 @@ use super::migrate::next;
 
 pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
-/// Opens the file, made when it is absent and `create` says so; else why not.
+/// Opens the file, made when it is absent and `create` says so; else why not. One that nobody can write, as on a medium
+/// of evidence, is read as it is.
 pub(super) fn connect(path: &Path, create: bool) -> Result<SqliteConnection, String> {
-    if !create && !path.exists() {
+    if create {
+        make(path).map_err(|error| why(path, &error.to_string()))?;
+    } else if !path.exists() {
         return Err("no such file".into());
     }
     let text = path.to_str().ok_or("the path is not UTF-8")?;
-    let mut connection =
-        SqliteConnection::establish(text).map_err(|error| why(path, &error.to_string()))?;
-    connection
-        .batch_execute(
-            "PRAGMA busy_timeout = 5000;
-             PRAGMA journal_mode = WAL;
-             PRAGMA synchronous = FULL;
-             PRAGMA foreign_keys = ON;
-             PRAGMA secure_delete = ON;
-             PRAGMA temp_store = MEMORY;
-             PRAGMA cache_size = -16384;
-             PRAGMA wal_autocheckpoint = 4000;
-             PRAGMA journal_size_limit = 67108864;",
-        )
-        .map_err(|error| why(path, &error.to_string()))?;
+    if !create && is_still(path) {
+        return establish(&immutable(text), "").map_err(|error| why(path, &error));
+    }
+    let durable = "PRAGMA journal_mode = WAL;
+        PRAGMA synchronous = FULL;
+        PRAGMA foreign_keys = ON;
+        PRAGMA secure_delete = ON;
+        PRAGMA wal_autocheckpoint = 4000;
+        PRAGMA journal_size_limit = 67108864;";
+    establish(text, durable).map_err(|error| why(path, &error))
+}
+
+fn establish(address: &str, settings: &str) -> Result<SqliteConnection, String> {
+    let all = "PRAGMA busy_timeout = 5000;
+        PRAGMA temp_store = MEMORY;
+        PRAGMA cache_size = -16384;";
+    let mut connection = SqliteConnection::establish(address).map_err(|error| error.to_string())?;
+    connection.batch_execute(&format!("{all}{settings}")).map_err(|error| error.to_string())?;
     Ok(connection)
+}
+
+/// Makes an empty file that only its owner can read: what lies beside it later gets the same rights.
+fn make(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(drop),
+    }
+}
+
+/// Whether this process cannot write beside a file, and nobody has left anything there: SQLite needs both for its log.
+fn is_still(path: &Path) -> bool {
+    let log = beside(path, "-wal").metadata().map_or(0, |facts| facts.len());
+    log == 0 && access(parent(path), Access::WRITE_OK).is_err()
+}
+
+/// The address under which SQLite takes a file as one that nobody changes (<https://sqlite.org/uri.html>).
+fn immutable(path: &str) -> String {
+    let path = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    format!("file:{path}?mode=ro&immutable=1")
 }
 
 /// Why a file cannot be opened, of which SQLite says little.
@@ -90,6 +120,7 @@ pub(super) fn keep(
     let partial = beside(path, ".schema-copy");
     // Of an attempt that broke off.
     let _ = std::fs::remove_file(&partial);
+    make(&partial).map_err(|error| error.to_string())?;
     let text = partial.to_str().ok_or("the path is not UTF-8")?;
     let copied = diesel::sql_query("VACUUM INTO ?").bind::<diesel::sql_types::Text, _>(text);
     copied
