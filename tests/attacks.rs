@@ -10,7 +10,7 @@ use std::fs;
 use base64::Engine as _;
 use rusqlite::{Connection, params};
 use secmon_core::Ruleset;
-use secmon_core::seal::{Head, KeyFile, Note, Sealer, Tree, Vkey, leaf_hash};
+use secmon_core::seal::{Flaw, Head, KeyFile, Note, Sealer, Tree, Vkey, leaf_hash};
 use secmon_store::{Store, VerifyOptions};
 use stores::{failure, folder, noon, url};
 use tempfile::TempDir;
@@ -388,7 +388,7 @@ fn a_restored_stream_is_closed_and_its_end_is_announced() {
     let verdicts = store.verify(&VerifyOptions::default()).unwrap();
     assert_eq!(verdicts.len(), 2);
     let flaws: Vec<_> = verdicts[0].findings.iter().map(|found| found.flaw).collect();
-    assert_eq!(flaws, [secmon_core::seal::Flaw::Rollback]);
+    assert_eq!(flaws, [Flaw::Rollback]);
     assert!(verdicts[0].notices[0].contains("announces"), "{:?}", verdicts[0].notices);
     assert!(verdicts[1].is_ok() && verdicts[1].notices.is_empty(), "{:?}", verdicts[1]);
     // By the public key alone both are sound: what is there was sealed.
@@ -653,18 +653,34 @@ fn a_stream_whose_row_was_changed_is_not_continued() {
 }
 
 #[test]
-fn a_stream_that_is_gone_is_missed_by_whoever_kept_a_checkpoint() {
+fn a_stream_that_is_gone_is_missed_by_whoever_has_its_key_its_key_file_or_a_checkpoint() {
     let victim = victim();
-    let gone = |copy: &Copy| {
-        copy.run(
-            "DELETE FROM records; DELETE FROM streams; DELETE FROM checkpoints; DELETE FROM seals",
-        );
-    };
     let copy = victim.copy();
-    gone(&copy);
-    let options = VerifyOptions { anchors: vec![victim.outside.clone()], ..Default::default() };
-    let verdicts = stores::open(&copy.folder).verify(&options).unwrap();
-    assert_eq!(verdicts[0].first().unwrap().flaw, secmon_core::seal::Flaw::Missing);
+    copy.run(
+        "DELETE FROM records; DELETE FROM streams; DELETE FROM checkpoints; DELETE FROM seals",
+    );
+    let missed = |store: &Store, options: &VerifyOptions| {
+        let verdicts = store.verify(options).unwrap();
+        let flaws = verdicts.iter().map(|verdict| verdict.first().unwrap().flaw);
+        let flaws: Vec<Flaw> = flaws.collect();
+        assert!(flaws.iter().all(|flaw| *flaw == Flaw::Missing), "{flaws:?}");
+        flaws.len()
+    };
+    let nowhere = copy.folder.path().join("nowhere");
+    let without = Store::open_with(&url(&copy.folder), Some(&nowhere), false).unwrap();
+    assert_eq!(missed(&without, &VerifyOptions::default()), 0);
+    let anchors = vec![victim.outside.clone()];
+    let anchored = VerifyOptions { anchors, ..Default::default() };
+    assert_eq!(missed(&without, &anchored), 1);
+    let known = VerifyOptions { vkeys: vec![victim.genesis.clone()], ..Default::default() };
+    assert_eq!(missed(&without, &known), 1);
+    let with = stores::open(&copy.folder);
+    assert_eq!(missed(&with, &VerifyOptions::default()), 1);
+    assert_eq!(missed(&with, &anchored), 1);
+    // Nobody who goes on there makes it forgotten.
+    let mut next = with.writer("web-1", Ruleset::empty(), noon(3 * DAY)).unwrap();
+    next.maintain(noon(3 * DAY + 100)).unwrap();
+    assert!(with.verify(&VerifyOptions::default()).unwrap().iter().any(|one| !one.is_ok()));
 }
 
 #[test]

@@ -73,6 +73,17 @@ pub(crate) fn read(path: &Path) -> Result<Option<KeyFile>> {
     json.map(|json| Ok(KeyFile::parse(&json)?)).transpose()
 }
 
+/// The key files in a folder that can be read; of other files there only the names look like theirs.
+pub(crate) fn all(folder: &Path) -> Vec<KeyFile> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let files = entries.filter(|entry| {
+        entry.file_name().to_str().is_some_and(|name| {
+            name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
+    });
+    files.filter_map(|file| read(&file.path()).ok().flatten()).collect()
+}
+
 /// The bytes of a file, if it is there.
 pub(crate) fn bytes(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let mut file = match File::open(path) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use secmon_core::seal::{Finding, Flaw, Note, Verdict, Verifier, Vkey};
+use secmon_core::seal::{Finding, Flaw, KeyFile, Note, Verdict, Verifier, Vkey};
 
 use crate::auditor::AuditorSecret;
 use crate::streams::StreamRow;
@@ -60,6 +60,7 @@ impl Store {
         verdicts.extend(self.listed_but_gone(&verdicts)?);
         if options.stream.is_none() {
             verdicts.extend(self.orphans(&streams)?);
+            verdicts.extend(self.left_keys(&verdicts)?);
         }
         Ok(verdicts)
     }
@@ -118,6 +119,22 @@ impl Store {
             }
         }
         Ok(gone_ones)
+    }
+
+    /// Looks for key files of streams that had records and are not there.
+    fn left_keys(&self, verdicts: &[Verdict]) -> Result<Vec<Verdict>> {
+        // Read first: a stream is stored before its key file knows of records.
+        let keys = keys::all(&self.0.keys);
+        let there: Vec<String> = self.streams()?.into_iter().map(|stream| stream.origin).collect();
+        let is_left = |keys: &KeyFile| {
+            keys.size > 0
+                && !there.contains(&keys.stream)
+                && !verdicts.iter().any(|verdict| verdict.origin == keys.stream)
+        };
+        let left = keys.into_iter().filter(is_left);
+        Ok(left.map(|keys| gone(&keys.stream, &format!(
+            "its key file knows of {} records, and the stream is not in the store; where the store was begun anew on \
+             purpose, take the key file away", keys.size))).collect())
     }
 
     /// Looks for records of a stream that is not there.

@@ -60,6 +60,9 @@ impl Run for Verify {
             bar.finish_and_clear();
             verdicts
         };
+        if verdicts.is_empty() {
+            say(format_args!("warning: there is no stream in it: nothing was verified"));
+        }
         let mut out = stdout();
         for verdict in &verdicts {
             match Format::or_default(self.output) {

@@ -20,6 +20,7 @@ impl Location {
         match &self.place {
             Place::Sqlite(path) => {
                 let mut db = sqlite::connect(path, create).map_err(failed)?;
+                sqlite::check(&mut db, create).map_err(failed)?;
                 let applied = sqlite::applied(&mut db).map_err(failed)?;
                 self.check(&applied)?;
                 if next::<diesel::sqlite::Sqlite>(&sqlite::MIGRATIONS, &applied, None).is_some() {
@@ -36,6 +37,9 @@ impl Location {
                 let applied =
                     mysql::applied(&mut db).map_err(|error| self.failed(error.to_string()))?;
                 self.check(&applied)?;
+                if applied.is_empty() && !create {
+                    return Err(self.failed("there is no store in it".into()));
+                }
                 mysql::Place::migrate(&mut db, None, keep).map_err(failed)?;
                 // That one had the patience of who changes a schema.
                 self.connect(create)

@@ -23,7 +23,13 @@ pub(super) fn connect(path: &Path, create: bool) -> Result<SqliteConnection, Str
     }
     let text = path.to_str().ok_or("the path is not UTF-8")?;
     if !create && is_still(path) {
-        return establish(&immutable(text), "").map_err(|error| why(path, &error));
+        // Read at once: what is no database is not one to nobody.
+        return establish(&immutable(text), "PRAGMA schema_version;").map_err(
+            |error| match access(path, Access::READ_OK) {
+                Err(errno) => format!("{error}: it cannot be read, {errno}"),
+                Ok(()) => error,
+            },
+        );
     }
     let durable = "PRAGMA journal_mode = WAL;
         PRAGMA synchronous = FULL;
@@ -86,6 +92,33 @@ fn why(path: &Path, reason: &str) -> String {
         }
         _ => reason.to_owned(),
     }
+}
+
+/// Refuses a file that is not a store, nor an empty one that may be made one: what others keep in it is not ours to
+/// change, and whoever verifies nothing must not hear that all is well.
+pub(super) fn check(connection: &mut SqliteConnection, create: bool) -> Result<(), String> {
+    let count = |sql: &str| {
+        format!("SELECT count(*) AS n FROM sqlite_master WHERE type = 'table' AND {sql}")
+    };
+    let mut ask = |sql: &str| {
+        let row: Count = diesel::sql_query(count(sql)).get_result(connection)?;
+        Ok::<_, diesel::result::Error>(row.n > 0)
+    };
+    let is_store = ask("name = 'streams'").map_err(|error| error.to_string())?;
+    let is_taken =
+        ask("name NOT LIKE '\\_\\_diesel%' ESCAPE '\\'").map_err(|error| error.to_string())?;
+    match (is_store, is_taken) {
+        (true, _) => Ok(()),
+        (false, true) => Err("it is the database of something else".into()),
+        (false, false) if create => Ok(()),
+        (false, false) => Err("there is no store in it: it is empty".into()),
+    }
+}
+
+#[derive(diesel::QueryableByName)]
+struct Count {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    n: i64,
 }
 
 /// The migrations that were applied.
