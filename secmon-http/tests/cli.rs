@@ -279,6 +279,100 @@ fn a_store_is_its_owners_and_is_verified_where_it_cannot_be_written() {
 }
 
 #[test]
+fn a_byte_that_is_no_text_hides_nothing_and_a_byte_order_mark_neither() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let refused = b"Nov 20 11:59:00 web-1 sudo: eve : user NOT in sudoers ; TTY=pts/0 ; PWD=/tmp/\xff ; USER=root ; COMMAND=/bin/bash\n";
+    std::fs::write(path.join("auth.log"), [b"\xef\xbb\xbf", FAILED.as_bytes(), refused].concat())
+        .unwrap();
+    let parsed = secmon(path, &["parse", "auth.log"]);
+    assert_eq!(parsed.status.code(), Some(0));
+    assert!(stderr(&parsed).contains("1 line(s) could not be parsed"), "{}", stderr(&parsed));
+    let [marked, bad] = &objects(&parsed)[..] else { panic!("{}", stdout(&parsed)) };
+    assert_eq!(marked["event.action"], "ssh_login");
+    assert_eq!(bad["event.kind"], "pipeline_error");
+    assert!(bad["message"].as_str().unwrap().contains(r"PWD=/tmp/\xff ;"), "{bad}");
+    assert_eq!((&bad["user.name"], &bad["host.name"]), (&"eve".into(), &"web-1".into()));
+    assert!(bad["error.message"].as_str().unwrap().contains("byte 77"), "{bad}");
+    let found = secmon(path, &["scan", "--output", "jsonl", "auth.log"]);
+    assert_eq!(found.status.code(), Some(1));
+    assert_eq!(objects(&found)[0]["rule"], "unauthorized_access");
+    // And it is sealed so.
+    assert_eq!(secmon(path, &["ingest", "auth.log"]).status.code(), Some(0));
+    assert_eq!(secmon(path, &["verify"]).status.code(), Some(0));
+    let found = secmon(path, &["scan", "--store", "sqlite://secmon.db", "--output", "jsonl"]);
+    assert_eq!(objects(&found)[0]["group"]["user.name"], "eve");
+}
+
+#[test]
+fn the_zone_is_that_of_the_flag_else_of_the_environment_else_of_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    std::fs::write(path.join("auth.log"), FAILED).unwrap();
+    std::fs::write(path.join("zone.toml"), "timezone = \"Europe/Paris\"\n").unwrap();
+    let reference = ["--reference-time", "2026-11-21T00:00:00Z"];
+    let time = |arguments: &[&str]| {
+        let output = secmon(path, &[&["parse"], arguments, &reference, &["auth.log"]].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        objects(&output)[0]["@timestamp"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(time(&[]), "2026-11-20T11:59:00Z");
+    assert_eq!(time(&["--timezone", "-08:00"]), "2026-11-20T19:59:00Z");
+    let wrong = secmon(path, &["parse", "--reference-time", "yesterday", "auth.log"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(stderr(&wrong).contains("`yesterday` is no time, such as 2026-"), "{}", stderr(&wrong));
+
+    let five = FAILED.repeat(5);
+    std::fs::write(path.join("five.log"), &five).unwrap();
+    let first = |arguments: &[&str]| {
+        let fixed = [&["scan", "--output", "jsonl"], arguments, &reference, &["five.log"]].concat();
+        objects(&secmon(path, &fixed))[0]["first"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(first(&["--config", "zone.toml"]), "2026-11-20T10:59:00Z");
+    std::fs::write(path.join(".env"), "SECMON_TIMEZONE=+02:00\n").unwrap();
+    assert_eq!(first(&["--config", "zone.toml"]), "2026-11-20T09:59:00Z");
+    assert_eq!(first(&["--config", "zone.toml", "--timezone", "UTC"]), "2026-11-20T11:59:00Z");
+    assert_eq!(time(&[]), "2026-11-20T09:59:00Z");
+    std::fs::write(path.join(".env"), "SECMON_TIMEZONE=Mars\n").unwrap();
+    let wrong = secmon(path, &["parse", "auth.log"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(stderr(&wrong).contains("SECMON_TIMEZONE"), "{}", stderr(&wrong));
+
+    // What is sealed has it as well.
+    std::fs::write(path.join(".env"), "").unwrap();
+    let stored = [&["ingest", "--config", "zone.toml"][..], &reference, &["five.log"]].concat();
+    assert_eq!(secmon(path, &stored).status.code(), Some(0));
+    let found = secmon(path, &["scan", "--store", "sqlite://secmon.db", "--output", "jsonl"]);
+    assert_eq!(objects(&found)[0]["first"], "2026-11-20T10:59:00Z");
+}
+
+#[test]
+fn lengths_of_time_that_make_no_sense_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    std::fs::write(path.join("auth.log"), FAILED).unwrap();
+    for (within, why) in [
+        ("\"200000000000000d\"", "longer than a century"),
+        ("\"18446744073709551615s\"", "longer than a century"),
+        ("18446744073709551", "longer than a century"),
+        ("\"0s\"", "longer than nothing"),
+    ] {
+        std::fs::write(
+            path.join("secmon.toml"),
+            format!("[rules.brute_force]\nwithin = {within}\n"),
+        )
+        .unwrap();
+        for command in
+            [&["scan", "--config", "secmon.toml", "auth.log"][..], &["ingest", "auth.log"]]
+        {
+            let output = secmon(path, command);
+            assert_eq!(output.status.code(), Some(2), "{within}: {}", stderr(&output));
+            assert!(stderr(&output).contains(why), "{within}: {}", stderr(&output));
+        }
+    }
+}
+
+#[test]
 fn ingest_loses_no_line_that_was_half_written_and_doubles_none_that_was_rotated() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();

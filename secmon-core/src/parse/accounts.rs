@@ -125,7 +125,7 @@ fn names(message: &str, subject: &str, event: &mut Event) {
     if event.get(fields::GROUP_NAME).is_none()
         && (subject == "group" || message.contains(" group "))
     {
-        set_behind(message, &["group "], fields::GROUP_NAME, event);
+        set_behind(message, &["(group ", "group "], fields::GROUP_NAME, event);
     }
 }
 
@@ -135,7 +135,7 @@ fn set_behind(message: &str, words: &[&str], field: Field, event: &mut Event) {
         let (_, rest) = message.split_once(word)?;
         match rest.strip_prefix(['\'', '`', '"']) {
             Some(quoted) => quoted.split(['\'', '"']).next(),
-            None => rest.split([' ', ',', ':', ';', '(']).next(),
+            None => rest.split([' ', ',', ':', ';', '(', '/']).next(),
         }
     });
     if let Some(name) = name.filter(|name| !name.is_empty()) {
@@ -178,6 +178,13 @@ mod tests {
                 "user_modified",
                 Some("bob"),
                 None,
+            ),
+            (
+                "groupmod",
+                "group changed in /etc/group (group ops/1002, new name: dev)",
+                "group_modified",
+                None,
+                Some("ops"),
             ),
             ("usermod", "change user 'bob' password", "password_changed", Some("bob"), None),
             (

@@ -9,7 +9,8 @@ use super::time::stamp;
 use super::{Context, epoch, read_message};
 use crate::event::{Event, Level, Name, Value, fields};
 
-/// Other names for ECS fields, as common programs write them (`timestamp`, syslog-ng's `HOST`, ...). Case
+/// Other names for ECS fields, as common programs write them (`timestamp`, syslog-ng's `HOST`, the journal's
+/// `_HOSTNAME`, ...). Case
 /// matters: Windows events have a `User` and a `Message` of their own.
 pub(super) const ALIASES: &[(&str, &str)] = &[
     ("@timestamp.$date", "@timestamp"),
@@ -21,6 +22,11 @@ pub(super) const ALIASES: &[(&str, &str)] = &[
     ("PID", "process.pid"),
     ("PRIORITY", "log.level"),
     ("PROGRAM", "process.name"),
+    ("SYSLOG_IDENTIFIER", "process.name"),
+    ("SYSLOG_PID", "process.pid"),
+    ("_HOSTNAME", "host.name"),
+    ("_PID", "process.pid"),
+    ("__REALTIME_TIMESTAMP", "@timestamp"),
     ("action", "event.action"),
     ("app", "process.name"),
     ("appname", "process.name"),

@@ -13,6 +13,7 @@ pub(crate) mod flat;
 mod json;
 mod pam;
 mod peer;
+mod priority;
 mod sshd;
 mod su;
 mod sudo;
@@ -107,6 +108,8 @@ impl LineFormat {
 /// A sentence that says why, when the line claims to be JSON and is not; keep it as a
 /// [`bad_line`].
 pub fn parse(line: &str, format: LineFormat, cx: &Context) -> Result<Event, String> {
+    // A file or a message may begin with a byte order mark, which is not a part of its first line.
+    let line = line.strip_prefix('\u{feff}').unwrap_or(line);
     let line = line.trim_end_matches(['\r', '\n', '\0']);
     let parsed = match format {
         LineFormat::Detect => {
@@ -195,6 +198,22 @@ fn unfold(message: &str) -> (&str, i64) {
         Some((rest.trim_end().strip_suffix(']')?.trim(), i64::from(count.max(1))))
     });
     inner.unwrap_or((message, 1))
+}
+
+/// What can be read of a line that is not UTF-8, beside all that its [`bad_line`] says: a byte in the name of a folder
+/// must hide nothing from the rules.
+pub(crate) fn read_unclean(
+    bytes: &[u8],
+    bad: &Event,
+    format: LineFormat,
+    cx: &Context,
+) -> Option<Event> {
+    let mut event = parse(&String::from_utf8_lossy(bytes), format, cx).ok()?;
+    event.raw = None;
+    for (name, value) in bad.fields() {
+        event.set(name, value.clone());
+    }
+    Some(event)
 }
 
 /// The event that keeps a line which cannot be parsed: `event.kind` is `pipeline_error`, the bytes

@@ -115,7 +115,7 @@ fn set(
 
 /// What modules say when they refuse and when they let in; other messages are neither.
 fn outcome(message: &str, text: &str) -> Option<&'static str> {
-    const REFUSED: [&str; 28] = [
+    const REFUSED: [&str; 29] = [
         "authentication failure",
         "Authentication failure",
         "authentication failures",
@@ -125,6 +125,7 @@ fn outcome(message: &str, text: &str) -> Option<&'static str> {
         "bad username",
         "not met by user",
         "access denied",
+        "Access denied",
         "denied access",
         "Denied access",
         "login failures",
@@ -242,7 +243,8 @@ fn name_of(user: &str) -> &str {
 fn named_user(text: &str) -> Option<&str> {
     let rest = ["for user ", "by user ", "user: ", "user ", "User ", "password for ", "code for "]
         .iter()
-        .find_map(|head| text.split_once(head).map(|(_, rest)| rest))?;
+        .find_map(|head| text.split_once(head).map(|(_, rest)| rest))
+        .or_else(|| text.strip_prefix("account ").filter(|rest| rest.contains(" has expired")))?;
     let name = match rest.as_bytes().first()? {
         b'[' => rest.get(1..)?.split(']').next()?,
         b'"' => rest.get(1..)?.split('"').next()?,

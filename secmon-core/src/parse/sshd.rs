@@ -64,17 +64,7 @@ fn without_prefix(message: &str) -> &str {
 fn login(kind: &'static str, outcome: &'static str, rest: &str, event: &mut Event) -> bool {
     let Some((method, rest)) = cut(rest, b' ') else { return false };
     let Some(rest) = rest.strip_prefix("for ") else { return false };
-    let (rest, shown) = match method {
-        // What a hostbased client calls itself and its host stands behind the address.
-        "hostbased" => (rest.split(", client user \"").next().unwrap_or(rest), rest),
-        _ => (rest, rest),
-    };
-    let rest =
-        ["invalid user ", "illegal user ", "Invalid user ", "Illegal user ", "ILLEGAL USER "]
-            .iter()
-            .find_map(|prefix| rest.strip_prefix(prefix))
-            .unwrap_or(rest);
-    let Some((user, peer)) = from(rest).or_else(|| from(shown)) else { return false };
+    let Some((user, peer)) = who(method, rest) else { return false };
     set_login(kind, outcome, user, event);
     event.set(fields::SSH_METHOD, method);
     let behind = set_peer(peer, event);
@@ -84,10 +74,29 @@ fn login(kind: &'static str, outcome: &'static str, rest: &str, event: &mut Even
     true
 }
 
-/// `user USER from ADDRESS[ port N]`, where the name can be empty.
+/// Splits `[invalid user ]USER from PEER`. The name of a user that is not there is what the client wrote, so the last
+/// peer counts. Of a user that is there the name is the system's; but behind the peer stands what a client can write
+/// as well, where it showed a certificate (its `ID`), a principal, or the user of its own host: the first counts.
+fn who<'a>(method: &str, rest: &'a str) -> Option<(&'a str, &'a str)> {
+    let invalid =
+        ["invalid user ", "illegal user ", "Invalid user ", "Illegal user ", "ILLEGAL USER "]
+            .iter()
+            .find_map(|prefix| rest.strip_prefix(prefix));
+    let says_more = ["publickey", "hostbased", "gssapi"].iter().any(|one| method.starts_with(one));
+    match invalid {
+        None if says_more => rest.split_once(" from "),
+        _ => from(invalid.unwrap_or(rest)),
+    }
+}
+
+/// `user USER from ADDRESS[ port N]`, where the name can be empty and nothing stands behind the peer.
 fn invalid(rest: &str, event: &mut Event) -> bool {
     let Some(rest) = rest.strip_prefix("user") else { return false };
-    let Some((user, peer)) = from(rest.strip_prefix(' ').unwrap_or(rest)) else { return false };
+    let split = rest.strip_prefix(' ').unwrap_or(rest).rsplit_once(" from ");
+    let Some((user, peer)) = split.or_else(|| Some(("", rest.trim_start().strip_prefix("from ")?)))
+    else {
+        return false;
+    };
     set_login("Invalid", "failure", user, event);
     set_peer(peer, event);
     true

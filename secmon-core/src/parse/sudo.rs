@@ -25,16 +25,15 @@ fn read(message: &str, event: &mut Event) {
         Some(command) => ("", Some(command)),
         None => rest.split_once(" ; COMMAND=").map_or((rest, None), |(a, b)| (a, Some(b))),
     };
-    let mut reason = None;
-    for part in head.split(" ; ") {
-        match part.split_once('=') {
-            Some(("TTY", tty)) => event.set(fields::SUDO_TTY, tty),
-            Some(("PWD", directory)) => event.set(fields::PROCESS_WORKING_DIRECTORY, directory),
-            Some(("USER", name)) => event.set(fields::USER_EFFECTIVE_NAME, name.trim_end()),
-            Some(("GROUP", name)) => event.set("user.effective.group.name", name),
-            Some(("ENV", variables)) => event.set("process.env_vars", vec![variables]),
-            Some(("HOST" | "TSID" | "CHROOT" | "CWD" | "RUNCHROOT" | "RUNCWD", _)) => {}
-            _ => reason = reason.or(Some(part.trim()).filter(|part| !part.is_empty())),
+    let (reason, pairs) = split(head.strip_suffix(" ;").unwrap_or(head));
+    for (key, value) in pairs {
+        match key {
+            "TTY" => event.set(fields::SUDO_TTY, value),
+            "PWD" => event.set(fields::PROCESS_WORKING_DIRECTORY, value),
+            "USER" => event.set(fields::USER_EFFECTIVE_NAME, value.trim_end()),
+            "GROUP" => event.set("user.effective.group.name", value),
+            "ENV" => event.set("process.env_vars", vec![value]),
+            _ => {}
         }
     }
     let is_sudo = command.is_some() || head.contains("TTY=") || reason.is_some_and(is_refusal);
@@ -56,6 +55,40 @@ fn read(message: &str, event: &mut Event) {
     }
     event.set(fields::EVENT_OUTCOME, outcome);
     event.set(fields::EVENT_CATEGORY, categories);
+}
+
+/// The reason, which stands before the first `KEY=`, and the pairs. What stands between two keys belongs to the value
+/// of the first, whatever it holds: a folder can be called `a ; b`.
+fn split(head: &str) -> (Option<&str>, Vec<(&str, &str)>) {
+    const KEYS: [&str; 11] = [
+        "TTY",
+        "PWD",
+        "USER",
+        "GROUP",
+        "ENV",
+        "HOST",
+        "TSID",
+        "CHROOT",
+        "CWD",
+        "RUNCHROOT",
+        "RUNCWD",
+    ];
+    let mut reason = None;
+    // Each key, and from where to where its value stands.
+    let mut found: Vec<(&str, usize, usize)> = Vec::new();
+    let mut at = 0;
+    for part in head.split(" ; ") {
+        let end = at + part.len();
+        let key = part.split_once('=').map(|(key, _)| key).filter(|key| KEYS.contains(key));
+        match (key, found.last_mut()) {
+            (Some(key), _) => found.push((key, at + key.len() + 1, end)),
+            (None, Some(last)) => last.2 = end,
+            (None, None) => reason = reason.or(Some(part.trim()).filter(|part| !part.is_empty())),
+        }
+        at = end + 3;
+    }
+    let values = found.into_iter();
+    (reason, values.filter_map(|(key, from, to)| Some((key, head.get(from..to)?))).collect())
 }
 
 /// Remarks on sudo's own settings, which refuse nothing.
@@ -108,6 +141,15 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_may_be_called_anything() {
+        let event = parsed("eve : TTY=pts/0 ; PWD=/tmp/a ; b ; USER=root ; COMMAND=/bin/ls");
+        assert_eq!(event.outcome(), Some("success"));
+        assert_eq!(event.text(fields::SUDO_ERROR), None);
+        assert_eq!(event.text(fields::PROCESS_WORKING_DIRECTORY), Some("/tmp/a ; b"));
+        assert_eq!(event.text(fields::USER_EFFECTIVE_NAME), Some("root"));
+    }
+
+    #[test]
     fn refusals_are_failures() {
         for reason in [
             "3 incorrect password attempts",
@@ -138,5 +180,6 @@ mod tests {
         let remark =
             parsed("bob : problem with defaults entries ; TTY=pts/0 ; PWD=/ ; USER=root ;");
         assert_eq!(remark.outcome(), Some("unknown"));
+        assert_eq!(remark.text(fields::USER_EFFECTIVE_NAME), Some("root"));
     }
 }

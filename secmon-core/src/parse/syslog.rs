@@ -5,51 +5,22 @@ use std::borrow::Cow;
 use memchr::memchr;
 
 use super::time::{Stamp, stamp};
-use super::{Context, Format, PROGRAMS, cut, read_message};
-use crate::event::{Event, Level, Name, Sources, fields};
+use super::{Context, Format, PROGRAMS, cut, priority, read_message};
+use crate::event::{Event, Name, Sources, fields};
 
 pub(super) const FORMAT: Format = Format { name: "syslog", parse };
 
 const SOURCES: Sources = Sources::fixed(&[Cow::Borrowed("linux")], &[], &[]);
 const SYSLOG: Sources = Sources::fixed(&[Cow::Borrowed("linux")], &[], &[Cow::Borrowed("syslog")]);
 
-const FACILITIES: [&str; 24] = [
-    "kern",
-    "user",
-    "mail",
-    "daemon",
-    "auth",
-    "syslog",
-    "lpr",
-    "news",
-    "uucp",
-    "cron",
-    "authpriv",
-    "ftp",
-    "ntp",
-    "security",
-    "console",
-    "solaris-cron",
-    "local0",
-    "local1",
-    "local2",
-    "local3",
-    "local4",
-    "local5",
-    "local6",
-    "local7",
-];
-const SEVERITIES: [&str; 8] =
-    ["emergency", "alert", "critical", "error", "warning", "notice", "informational", "debug"];
-
 /// Reads an envelope, or says that the line has none.
 fn parse(line: &str, cx: &Context) -> Option<Event> {
-    let (priority, rest) = priority(line);
+    let (priority, rest) = priority::priority(line);
     if priority.is_some()
         && let Some(rest) = rest.strip_prefix("1 ")
         && let Some(mut event) = rfc5424(rest, cx)
     {
-        set_priority(&mut event, priority);
+        priority::set(&mut event, priority);
         return Some(event);
     }
     let stamp = stamp(rest, cx);
@@ -57,18 +28,19 @@ fn parse(line: &str, cx: &Context) -> Option<Event> {
         return timeless(line, cx);
     }
     let mut event = Event::new(cx.reference);
-    set_priority(&mut event, priority);
+    priority::set(&mut event, priority);
     let rest = match stamp {
         Some(Stamp { time, offset, length }) => {
             event.time = time;
             event.offset = offset;
             let rest = rest.get(length..)?;
             let rest = rest.strip_prefix(' ').or_else(|| rest.strip_prefix(": "))?;
+            let rest = written_priority(rest, &mut event);
             let (host, rest) = host(rest);
             if let Some(host) = host {
                 event.set(fields::HOST_NAME, host);
             }
-            rest
+            written_priority(rest, &mut event)
         }
         None => rest,
     };
@@ -93,30 +65,11 @@ fn timeless(line: &str, cx: &Context) -> Option<Event> {
     Some(event)
 }
 
-/// `<PRI>` at the head of a line (RFC 3164 section 4.1.1).
-fn priority(line: &str) -> (Option<i64>, &str) {
-    let parsed = line.strip_prefix('<').and_then(|rest| {
-        let (number, rest) = rest.split_once('>')?;
-        let number: u8 = number.parse().ok().filter(|number| *number <= 191)?;
-        Some((Some(i64::from(number)), rest))
-    });
-    parsed.unwrap_or((None, line))
-}
-
-fn set_priority(event: &mut Event, priority: Option<i64>) {
-    let Some(priority) = priority else { return };
-    let (facility, severity) = (priority / 8, priority % 8);
-    event.level = Level::from_syslog(severity);
-    event.set(fields::LOG_SYSLOG_PRIORITY, priority);
-    event.set(fields::LOG_SYSLOG_FACILITY_CODE, facility);
-    event.set(fields::LOG_SYSLOG_SEVERITY_CODE, severity);
-    let name = |names: &[&'static str], code| names.get(usize::try_from(code).ok()?).copied();
-    if let Some(name) = name(&FACILITIES, facility) {
-        event.set(fields::LOG_SYSLOG_FACILITY_NAME, name);
-    }
-    if let Some(name) = name(&SEVERITIES, severity) {
-        event.set(fields::LOG_SYSLOG_SEVERITY_NAME, name);
-    }
+/// Sets the priority where one stands in words, and returns what stands behind.
+fn written_priority<'a>(text: &'a str, event: &mut Event) -> &'a str {
+    let Some((number, rest)) = priority::written(text) else { return text };
+    priority::set(event, Some(number));
+    rest
 }
 
 /// The host in front of the tag; none if the next word is the tag itself (`sshd[42]:`, `kernel:`).
@@ -277,6 +230,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
+    use crate::event::Level;
 
     fn read(line: &str) -> Event {
         let reference: DateTime<chrono::Utc> = "2026-11-21T12:00:00Z".parse().unwrap();
@@ -303,6 +257,80 @@ mod tests {
                 "{line}"
             );
             assert_eq!(event.message(), message, "{line}");
+        }
+    }
+
+    #[test]
+    fn priorities_in_words_are_no_hosts() {
+        for (line, host, priority, time) in [
+            (
+                "Nov 20 11:59:00 alpine auth.info sshd[42]: hi",
+                Some("alpine"),
+                Some(38),
+                "2026-11-20T11:59:00Z",
+            ),
+            (
+                "Nov 20 11:59:00 <4.6> bsd1 sshd[42]: hi",
+                Some("bsd1"),
+                Some(38),
+                "2026-11-20T11:59:00Z",
+            ),
+            (
+                "Nov 20 11:59:00 <auth.info> bsd1 sshd[42]: hi",
+                Some("bsd1"),
+                Some(38),
+                "2026-11-20T11:59:00Z",
+            ),
+            (
+                "Nov 20 11:59:00 aix1 auth|security:info sshd[42]: hi",
+                Some("aix1"),
+                Some(38),
+                "2026-11-20T11:59:00Z",
+            ),
+            (
+                "Thu Nov 20 11:59:00 2025 auth.info sshd[42]: hi",
+                None,
+                Some(38),
+                "2025-11-20T11:59:00Z",
+            ),
+            (
+                "Nov 20 11:59:00 2025 web-1 sshd[42]: hi",
+                Some("web-1"),
+                None,
+                "2025-11-20T11:59:00Z",
+            ),
+            (
+                "Thu 2026-11-20 11:59:00 UTC web-1 sshd[42]: hi",
+                Some("web-1"),
+                None,
+                "2026-11-20T11:59:00Z",
+            ),
+            (
+                "Thu 2026-11-20 11:59:00 CET web-1 sshd[42]: hi",
+                Some("web-1"),
+                None,
+                "2026-11-20T11:59:00Z",
+            ),
+            (
+                "1763639940.123456 web-1 sshd[42]: hi",
+                Some("web-1"),
+                None,
+                "2025-11-20T11:59:00.123456Z",
+            ),
+            (
+                "Nov 20 11:59:00 mail.example sshd[42]: hi",
+                Some("mail.example"),
+                None,
+                "2026-11-20T11:59:00Z",
+            ),
+        ] {
+            let event = read(line);
+            assert_eq!(event.host(), host, "{line}");
+            let number = event.get(fields::LOG_SYSLOG_PRIORITY).and_then(crate::Value::as_int);
+            assert_eq!(number, priority, "{line}");
+            assert_eq!(event.time, time.parse::<DateTime<chrono::Utc>>().unwrap(), "{line}");
+            assert_eq!(event.text(fields::PROCESS_NAME), Some("sshd"), "{line}");
+            assert_eq!(event.message(), "hi", "{line}");
         }
     }
 

@@ -129,13 +129,56 @@ pub(crate) struct Stamp {
 }
 
 /// Reads a stamp at the head of a text, in any of the forms of syslog and of programs' own files:
-/// `Dec 10 06:55:46`, `Dec  1 2025 06:55:46.123`, `2026-11-20T03:00:00.123+01:00`, `2026-11-20 03:00:00,123`.
+/// `Dec 10 06:55:46`, `Dec  1 2025 06:55:46.123`, `2026-11-20T03:00:00.123+01:00`, `2026-11-20 03:00:00,123`, and what
+/// `journalctl -o short-unix` and `-o short-full` write.
 pub(crate) fn stamp(text: &str, cx: &Context) -> Option<Stamp> {
     match text.as_bytes().first()? {
-        b'0'..=b'9' => iso(text, cx),
+        b'0'..=b'9' => iso(text, cx).or_else(|| unix(text)),
         b'@' => tai64n(text),
-        _ => bsd(text, cx),
+        _ => bsd(text, cx).or_else(|| weekday(text, cx)),
     }
+}
+
+/// Seconds since 1970 with a fraction, and a blank: `1763639940.123456 `.
+fn unix(text: &str) -> Option<Stamp> {
+    let (number, _) = text.get(..24.min(text.len()))?.split_once(' ')?;
+    let (seconds, fraction) = number.split_once('.')?;
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if seconds.len() != 10
+        || !(3..=9).contains(&fraction.len())
+        || !is_digits(seconds)
+        || !is_digits(fraction)
+    {
+        return None;
+    }
+    let nanos: u32 = format!("{fraction:0<9}").parse().ok()?;
+    let time = DateTime::from_timestamp(seconds.parse().ok()?, nanos / 1_000 * 1_000)?;
+    Some(Stamp { time, offset: FixedOffset::east_opt(0), length: number.len() })
+}
+
+/// A stamp behind the day of the week: `Thu Nov 20 11:59:00 2026`, `Thu 2026-11-20 11:59:00 CET`. Of the names of zones
+/// only that of UTC says which one it is.
+fn weekday(text: &str, cx: &Context) -> Option<Stamp> {
+    let (day, rest) = text.split_at_checked(4)?;
+    if !["Mon ", "Tue ", "Wed ", "Thu ", "Fri ", "Sat ", "Sun "].contains(&day) {
+        return None;
+    }
+    if let Some(stamp) = bsd(rest, cx) {
+        return Some(Stamp { length: stamp.length + 4, ..stamp });
+    }
+    let mut read = iso(rest, cx)?;
+    let name = rest.get(read.length..)?.strip_prefix(' ').and_then(|rest| rest.split(' ').next());
+    let is_zone = |name: &&str| {
+        (2..=5).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_uppercase())
+    };
+    if let Some(name) = name.filter(is_zone) {
+        if matches!(name, "UTC" | "GMT") {
+            let utc = Context { zone: Zone::UTC, ..*cx };
+            read = Stamp { offset: FixedOffset::east_opt(0), ..iso(rest, &utc)? };
+        }
+        read.length += name.len() + 1;
+    }
+    Some(Stamp { length: read.length + 4, ..read })
 }
 
 /// `@` and 24 hexadecimal digits, as daemontools writes it: seconds since 1970 + 10 s + 2^62, nanoseconds.
@@ -147,7 +190,7 @@ fn tai64n(text: &str) -> Option<Stamp> {
     Some(Stamp { time, offset: FixedOffset::east_opt(0), length: 25 })
 }
 
-/// `Mmm dd [yyyy] hh:mm:ss[.fraction]`, as RFC 3164 and Cisco write it.
+/// `Mmm dd [yyyy] hh:mm:ss[.fraction][ yyyy]`, as RFC 3164, Cisco and C's `asctime` write it.
 pub(crate) fn bsd(text: &str, cx: &Context) -> Option<Stamp> {
     let bytes = text.as_bytes();
     let month = month(bytes.get(..3)?)?;
@@ -168,7 +211,15 @@ pub(crate) fn bsd(text: &str, cx: &Context) -> Option<Stamp> {
         year = Some(i32::try_from(number).ok()?);
         at = end + 1;
     }
-    let (clock, end) = clock(bytes, at)?;
+    let (clock, mut end) = clock(bytes, at)?;
+    if year.is_none()
+        && let Some((number @ 1970..=2099, behind)) = digits(bytes, end + 1, 4)
+        && bytes.get(end) == Some(&b' ')
+        && bytes.get(behind) == Some(&b' ')
+    {
+        year = Some(i32::try_from(number).ok()?);
+        end = behind;
+    }
     let time = match year {
         Some(year) => cx.zone.instant(clock.on(NaiveDate::from_ymd_opt(year, month, day)?)?),
         None => yearless(month, day, clock, cx)?,

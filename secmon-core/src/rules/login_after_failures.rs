@@ -72,6 +72,9 @@ impl Rule for LoginAfterFailures {
     }
 
     fn check(&self) -> Result<(), String> {
-        if self.failures == 0 { Err("`failures` must be at least 1".into()) } else { Ok(()) }
+        if self.failures == 0 {
+            return Err("`failures` must be at least 1".into());
+        }
+        span::not_zero("within", self.within)
     }
 }

@@ -74,6 +74,9 @@ impl Rule for UnauthorizedAccess {
     }
 
     fn check(&self) -> Result<(), String> {
-        if self.requests == 0 { Err("`requests` must be at least 1".into()) } else { Ok(()) }
+        if self.requests == 0 {
+            return Err("`requests` must be at least 1".into());
+        }
+        span::not_zero("within", self.within)
     }
 }

@@ -118,12 +118,12 @@ impl Builder {
                 return Err(Error::Unknown {
                     what: "rule",
                     name: id.clone(),
-                    known: self
-                        .rules
-                        .iter()
-                        .map(|rule| rule.id.as_str())
-                        .collect::<Vec<_>>()
-                        .join(", "),
+                    known: match self.rules.as_slice() {
+                        [] => "none: there are no rules".into(),
+                        rules => {
+                            rules.iter().map(|rule| rule.id.as_str()).collect::<Vec<_>>().join(", ")
+                        }
+                    },
                 });
             }
         }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::event::{Event, Level, Name, fields, rfc3339};
 use crate::json::{SAFE, is_safe};
-use crate::parse::{Context, LineFormat, bad_line, bad_line_of, parse, parse_json};
+use crate::parse::{Context, LineFormat, bad_line, bad_line_of, parse, parse_json, read_unclean};
 use crate::rules::{About, AnyRule, Signal, Signals};
 use crate::seal::{MOST_BODY, fits};
 #[cfg(feature = "sigma")]
@@ -162,13 +162,16 @@ impl Ruleset {
         self.matched(parsed.map_err(bad), Some(line.as_bytes()))
     }
 
-    /// As [`Ruleset::prepare`], for bytes that may be no UTF-8.
+    /// As [`Ruleset::prepare`], for bytes that may be no UTF-8. A line that is none is kept as one that cannot be parsed,
+    /// and rules see what can be read of it all the same.
     pub fn prepare_bytes(&self, line: &[u8], format: LineFormat, cx: &Context) -> Prepared {
         match simdutf8::compat::from_utf8(line) {
             Ok(line) => self.prepare(line, format, cx),
             Err(error) => {
                 let error = format!("not UTF-8 at byte {}", error.valid_up_to());
-                self.matched(Err(bad_line(line, &error, cx.reference)), Some(line))
+                let bad = bad_line(line, &error, cx.reference);
+                let read = read_unclean(line, &bad, format, cx).filter(fits);
+                self.matched(Err(read.unwrap_or(bad)), Some(line))
             }
         }
     }

@@ -33,7 +33,7 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
     /// The end of the day that is made up [default: now]
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", value_parser = super::lines::time)]
     end: Option<DateTime<Utc>>,
     /// Send the lines to this service instead of printing them
     #[arg(long, value_name = "URL")]

@@ -41,8 +41,9 @@ pub(crate) struct Ingest {
 }
 
 impl Run for Ingest {
-    fn run(self) -> Result<u8, Failure> {
+    fn run(mut self) -> Result<u8, Failure> {
         let config = Config::load(self.config.as_deref())?;
+        self.lines.configure(&config);
         let ruleset = super::rule_builder(&config)?.build()?;
         // What cannot be read is said before anything is stored.
         for file in self.files.iter().filter(|file| *file != "-") {

@@ -9,6 +9,7 @@ use secmon_core::Prepared;
 use secmon_core::Ruleset;
 use secmon_core::parse::{Context, LineFormat, Zone};
 use secmon_core::rules::Signal;
+use secmon_http::Config;
 use secmon_http::clock::now;
 use secmon_http::input::{Line, Lines};
 
@@ -70,14 +71,39 @@ pub(super) struct LineArgs {
     format: Option<String>,
     /// Stamps without a year are read as the latest not more than a day after this time [default: the
     /// file's last change; for `-` the time of receipt]
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", value_parser = time)]
     reference_time: Option<DateTime<Utc>>,
-    /// The zone of stamps that name none: an IANA name or an offset
-    #[arg(long, value_name = "Z", default_value = "UTC")]
-    timezone: Zone,
+    /// The zone of stamps that name none: an IANA name or an offset [env: `SECMON_TIMEZONE`] [default: that of the
+    /// configuration, else UTC]
+    #[arg(long, value_name = "Z", allow_hyphen_values = true)]
+    timezone: Option<Zone>,
+    /// That of the configuration.
+    #[arg(skip)]
+    configured: Option<Zone>,
+}
+
+/// A time in RFC 3339.
+pub(super) fn time(text: &str) -> Result<DateTime<Utc>, String> {
+    text.parse().map_err(|_| format!("`{text}` is no time, such as 2026-11-20T12:30:00Z"))
 }
 
 impl LineArgs {
+    /// Reads lines as a configuration says, where nothing else is given.
+    pub(super) fn configure(&mut self, config: &Config) {
+        self.configured = config.timezone;
+    }
+
+    /// The zone of stamps that name none: as given, else of the environment, else of the configuration.
+    fn zone(&self) -> Result<Zone, Failure> {
+        if let Some(zone) = self.timezone {
+            return Ok(zone);
+        }
+        match std::env::var("SECMON_TIMEZONE").ok().filter(|name| !name.is_empty()) {
+            Some(name) => Ok(name.parse().map_err(|error| format!("SECMON_TIMEZONE: {error}"))?),
+            None => Ok(self.configured.unwrap_or_default()),
+        }
+    }
+
     /// Gives every line of the files, prepared, to a visitor; says which could not be parsed.
     pub(super) fn each(
         &self,
@@ -134,14 +160,14 @@ impl LineArgs {
         read: impl Fn(&Line<'_>, LineFormat, &Context) -> R,
         mut visit: impl FnMut(Place, R) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let format = self.line_format()?;
+        let (format, zone) = (self.line_format()?, self.zone()?);
         let mut lines = Lines::open(file)?;
         let fixed = self.reference_time.or(lines.modified);
         let bar = progress(lines.size);
         let mut number = 0;
         loop {
             let reference = fixed.unwrap_or_else(now);
-            let cx = Context { reference, zone: self.timezone };
+            let cx = Context { reference, zone };
             let begin = lines.position();
             let line = lines.next_line();
             let line = line

@@ -96,8 +96,12 @@ impl Run for Rules {
         match self.action {
             Action::List { source, output } => list(&source, output),
             Action::Check { paths, pipeline } => check(paths, pipeline),
-            Action::Test(test) => test.run(),
-            Action::Explain { rule, event, source, lines } => {
+            Action::Test(mut test) => {
+                test.lines.configure(&Config::load(test.source.config.as_deref())?);
+                test.run()
+            }
+            Action::Explain { rule, event, source, mut lines } => {
+                lines.configure(&Config::load(source.config.as_deref())?);
                 explain(&rule, event, &source, &lines)
             }
         }

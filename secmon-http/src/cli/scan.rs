@@ -159,7 +159,7 @@ struct Stats {
 }
 
 impl Run for Scan {
-    fn run(self) -> Result<u8, Failure> {
+    fn run(mut self) -> Result<u8, Failure> {
         let started = Instant::now();
         let ruleset = self.ruleset()?;
         let mut stats = Stats { load_seconds: started.elapsed().as_secs_f64(), ..Stats::default() };
@@ -203,11 +203,12 @@ impl Run for Scan {
 }
 
 impl Scan {
-    fn ruleset(&self) -> Result<Ruleset, Failure> {
+    fn ruleset(&mut self) -> Result<Ruleset, Failure> {
         let mut config = match &self.rules.config {
             Some(path) => Config::load(Some(path))?,
             None => Config::default(),
         };
+        self.lines.configure(&config);
         config.builtin &= !self.no_builtin;
         self.rules.add_to(&mut config);
         let mut builder = super::rule_builder(&config)?;

@@ -17,7 +17,8 @@ pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/
 /// of evidence, is read as it is.
 pub(super) fn connect(path: &Path, create: bool) -> Result<SqliteConnection, String> {
     if create {
-        make(path).map_err(|error| why(path, &error.to_string()))?;
+        // Where it cannot be made SQLite says so, and why.
+        let _ = make(path);
     } else if !path.exists() {
         return Err("no such file".into());
     }

@@ -2,7 +2,7 @@
 
 use memchr::memmem;
 
-use super::{from, set_peer};
+use super::{from, set_peer, who};
 use crate::event::{Event, fields};
 use crate::parse::peer::{is_host, port, set_destination, set_source, set_source_and_port};
 
@@ -45,7 +45,7 @@ pub(super) fn read(text: &str, preauth: bool, event: &mut Event) {
 
 /// Messages before a login that refuse nothing.
 fn is_notice(text: &str) -> bool {
-    ["input_userauth_request:", "Postponed ", "Connection from ", "SSH: "]
+    ["input_userauth_request:", "Postponed ", "Partial ", "Connection from ", "SSH: "]
         .iter()
         .any(|head| text.starts_with(head))
 }
@@ -112,10 +112,15 @@ fn known(text: &str, event: &mut Event) -> Option<Meaning> {
         }
         "Address" | "reverse" | "Nasty" => return mapping(word, rest, event),
         "Authentication" => return authentication(rest, event),
-        "Postponed" => {
+        "Access" => {
+            let (name, _) = rest.strip_prefix("denied for user ")?.rsplit_once(" by PAM ")?;
+            set_user(name, event);
+            Refused
+        }
+        "Postponed" | "Partial" => {
             let (method, rest) = rest.split_once(" for ")?;
-            let (name, peer) = from(rest)?;
-            set_user(name.strip_prefix("invalid user ").unwrap_or(name), event);
+            let (name, peer) = who(method, rest)?;
+            set_user(name, event);
             event.set(fields::SSH_METHOD, method);
             set_peer(peer, event);
             Plain

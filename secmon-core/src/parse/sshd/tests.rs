@@ -13,6 +13,76 @@ fn number(event: &Event) -> Option<i64> {
 }
 
 #[test]
+fn what_a_client_writes_is_never_taken_for_the_peer() {
+    for (message, user, peer, port) in [
+        // Names of users that are not there, with and without a port behind the peer.
+        (
+            "Invalid user a from 198.51.100.1 port 22 from 203.0.113.7",
+            "a from 198.51.100.1 port 22",
+            "203.0.113.7",
+            None,
+        ),
+        (
+            "Invalid user a from 198.51.100.1 from 203.0.113.7 port 5",
+            "a from 198.51.100.1",
+            "203.0.113.7",
+            Some(5),
+        ),
+        ("Invalid user  from 203.0.113.7", "", "203.0.113.7", None),
+        (
+            "Failed publickey for invalid user a from 198.51.100.1 port 22 ssh2: RSA SHA256:x from 203.0.113.7 port 5 ssh2",
+            "a from 198.51.100.1 port 22 ssh2: RSA SHA256:x",
+            "203.0.113.7",
+            Some(5),
+        ),
+        // What a certificate calls itself, a principal, a user of the client's host.
+        (
+            "Failed publickey for root from 203.0.113.7 port 5 ssh2: ED25519-CERT SHA256:abc ID x from 198.51.100.1 port 99 (serial 0) CA ED25519 SHA256:zz",
+            "root",
+            "203.0.113.7",
+            Some(5),
+        ),
+        (
+            "Accepted publickey for root from 203.0.113.7 port 5 ssh2: RSA-CERT ID x from 198.51.100.1 port 99 (serial 0) CA RSA SHA256:zz",
+            "root",
+            "203.0.113.7",
+            Some(5),
+        ),
+        (
+            "Accepted gssapi-with-mic for bob from 203.0.113.7 port 5 ssh2: x from 198.51.100.1 port 9@R",
+            "bob",
+            "203.0.113.7",
+            Some(5),
+        ),
+        (
+            "Partial publickey for bob from 203.0.113.7 port 5 ssh2: RSA-CERT ID x from 198.51.100.1 port 9",
+            "bob",
+            "203.0.113.7",
+            Some(5),
+        ),
+        (
+            "Postponed keyboard-interactive for invalid user a from 198.51.100.1 port 9 from 203.0.113.7 port 5 ssh2 [preauth]",
+            "a from 198.51.100.1 port 9",
+            "203.0.113.7",
+            Some(5),
+        ),
+    ] {
+        let event = parsed(message);
+        assert_eq!(event.text(fields::USER_NAME), Some(user), "{message}");
+        assert_eq!(event.source_ip(), Some(peer.parse().unwrap()), "{message}");
+        assert_eq!(number(&event), port, "{message}");
+    }
+    let refused =
+        parsed("fatal: Access denied for user bob by PAM account configuration [preauth]");
+    assert_eq!(
+        (refused.text(fields::USER_NAME), refused.outcome()),
+        (Some("bob"), Some("failure"))
+    );
+    let partial = parsed("Partial password for bob from 203.0.113.7 port 5 ssh2 [preauth]");
+    assert_eq!((partial.action(), partial.outcome()), (Some("ssh_connection"), None));
+}
+
+#[test]
 fn logins_are_read_in_all_their_forms() {
     for (message, kind, user, peer, port) in [
         (
