@@ -66,7 +66,7 @@ fn shown(store: &Store) -> String {
     format!(
         "{:?} {incidents:?} {:?} {:?} {:?} {:?}",
         bodies.collect::<Vec<_>>(),
-        store.detections(1_000, None).unwrap(),
+        store.detections(&IncidentQuery { limit: 1_000, ..Default::default() }).unwrap(),
         store.hosts(1_000, None).unwrap(),
         store.top("source.ip", true, None, 10).unwrap(),
         store.hours(None).unwrap(),

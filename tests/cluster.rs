@@ -124,7 +124,7 @@ fn failures_spread_over_all_are_one_incident() {
         let event = store.record(stream, *seq).unwrap().event;
         assert_eq!(event.find("source.ip").unwrap().to_string(), "203.0.113.7");
     }
-    let fired = store.detections(10, None).unwrap().rows.remove(0);
+    let fired = store.detections(&IncidentQuery::default()).unwrap().rows.remove(0);
     let event = store.record(&fired.stream, fired.seq).unwrap().event;
     assert_eq!(event.find("event.outcome").unwrap().to_string(), "failure");
 
@@ -139,9 +139,18 @@ fn failures_spread_over_all_are_one_incident() {
     writers[0].maintain(noon(11)).unwrap();
     assert_eq!(found(&store), BTreeSet::from([(rule, group, 7, noon(0), noon(10))]));
     assert_eq!(
-        store.detections(1_000, None).unwrap().rows.iter().filter(|row| row.seq > 0).count(),
+        store
+            .detections(&IncidentQuery { limit: 1_000, ..Default::default() })
+            .unwrap()
+            .rows
+            .iter()
+            .filter(|row| row.seq > 0)
+            .count(),
         {
-            let rows = store.detections(1_000, None).unwrap().rows;
+            let rows = store
+                .detections(&IncidentQuery { limit: 1_000, ..Default::default() })
+                .unwrap()
+                .rows;
             rows.iter().map(|row| row.id.clone()).collect::<BTreeSet<_>>().len()
         }
     );

@@ -127,6 +127,22 @@ async fn bad_lines_are_named_and_kept_and_good_ones_stored() {
         assert_eq!(answer.status(), status, "{path}");
         assert_eq!(answer.headers()["content-type"], "application/problem+json", "{path}");
     }
+    for path in [
+        "records/s/-1",
+        "records/s/99999999999999999999/proof",
+        "records/%FF/1",
+        "incidents?state=bogus",
+        "detections?state=open",
+    ] {
+        let answer = service.get(&format!("/api/v1/{path}")).await;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{path}");
+        assert_eq!(answer.headers()["content-type"], "application/problem+json", "{path}");
+    }
+    for coding in ["deflate", "br", "gzip, gzip"] {
+        let answer =
+            service.post_to("/api/v1/events", &[("content-encoding", coding)], FAILED).await;
+        assert_eq!(answer.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE, "{coding}");
+    }
     let answer =
         service.post_to("/api/v1/events", &[("content-encoding", "gzip")], "no gzip").await;
     assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
@@ -183,6 +199,45 @@ async fn five_failures_are_an_incident_and_charts_count_them() {
     let metrics = service.get("/metrics").await.text().await.unwrap();
     assert!(metrics.contains("secmon_events_ingested_total{source=\"http\"} 8"), "{metrics}");
     assert!(metrics.contains("secmon_incidents_open{level=\"high\"} 1"), "{metrics}");
+}
+
+#[tokio::test]
+async fn incidents_and_detections_are_filtered_by_time_level_and_group() {
+    let service = Service::start().await;
+    let from = |address: &str, day: u32| {
+        let failed = format!("Failed password for root from {address} port 1 ssh2");
+        [format!("2026-11-{day}T10:00:00Z web-1 sshd[42]: {failed}").as_str(); 5].join("\n")
+    };
+    service.post(from("203.0.113.7", 10)).await;
+    service.post(from("2001:db8::7", 12)).await;
+    let sudo = "user NOT in sudoers ; TTY=pts/0 ; PWD=/tmp ; USER=root ; COMMAND=/bin/sh";
+    service.post(format!("2026-11-14T10:00:00Z web-1 sudo: o\"k%_e : {sudo}")).await;
+    for (filter, count) in [
+        ("", 3),
+        ("source.ip=203.0.113.7", 1),
+        ("source.ip=::ffff:203.0.113.7", 1),
+        ("source.ip=2001:DB8:0:0::7", 1),
+        ("source.ip=203.0.113.70", 0),
+        ("user.name=o%22k%25_e&host.name=web-1", 1),
+        ("user.name=o%22k__e", 0),
+        ("rule=brute_force", 2),
+        ("level_min=high", 2),
+        ("since=2026-11-12T10:00:00Z", 2),
+        ("until=2026-11-12T10:00:00Z", 1),
+        (
+            "since=2026-11-11T00:00:00Z&until=2026-11-13T00:00:00Z&rule=brute_force&source.ip=2001:db8::7",
+            1,
+        ),
+        ("nowhere=x", 0),
+    ] {
+        for list in ["incidents", "detections"] {
+            let found = service.json(&format!("/api/v1/{list}?{filter}")).await;
+            assert_eq!(found[list].as_array().unwrap().len(), count, "{list} {filter}: {found}");
+        }
+    }
+    let found = service.json("/api/v1/records?source.ip=2001:DB8::0:7").await;
+    assert_eq!(found["records"].as_array().unwrap().len(), 6, "{found}");
+    assert_eq!(service.json("/api/v1/incidents?state=closed").await["incidents"], json!([]));
 }
 
 #[tokio::test]

@@ -131,7 +131,7 @@ fn values_lie_nowhere_in_clear_and_are_there_for_readers() {
     assert_eq!(by_address.rows.len(), 7, "six attempts and their incident");
     let incidents = store.incidents(&IncidentQuery::default()).unwrap();
     assert_eq!(incidents.rows[0].group, format!(r#"{{"source.ip":"{ADDRESS}"}}"#));
-    let detections = store.detections(10, None).unwrap();
+    let detections = store.detections(&IncidentQuery::default()).unwrap();
     assert_eq!(detections.rows[0].group, incidents.rows[0].group);
     let top = store.top("source.ip", true, None, 1).unwrap();
     assert_eq!((top[0].value.as_str(), top[0].count), (ADDRESS, 6));

@@ -230,7 +230,7 @@ fn a_store_that_crashes_finds_the_same_and_keeps_the_reasons() {
         drop(writer); // as if it had been killed
     }
     let mut stored: Vec<_> = store
-        .detections(1_000, None)
+        .detections(&IncidentQuery { limit: 1_000, ..Default::default() })
         .unwrap()
         .rows
         .into_iter()

@@ -180,7 +180,9 @@ fn outcome(store: &Store) -> Outcome {
     let mut detections = Vec::new();
     let mut page: Option<String> = None;
     loop {
-        let found = store.detections(500, page.as_deref()).unwrap();
+        let found = store
+            .detections(&IncidentQuery { limit: 500, page: page.clone(), ..Default::default() })
+            .unwrap();
         let detection = |row: secmon_store::DetectionRow| {
             format!("{} {} {} {}", row.rule, row.group, row.time, row.level)
         };

@@ -539,7 +539,12 @@ fn a_cursor_of_another_list_is_refused() {
     for page in ["", "x", "00", "5b5d", "zz", "é"] {
         let error = store.records(&RecordQuery::default().page(page)).unwrap_err();
         assert!(matches!(error, Error::Query { .. }), "{page}: {error}");
-        assert!(store.hosts(1, Some(page)).is_err() && store.detections(1, Some(page)).is_err());
+        assert!(
+            store.hosts(1, Some(page)).is_err()
+                && store
+                    .detections(&IncidentQuery { page: Some(page.into()), ..Default::default() })
+                    .is_err()
+        );
         assert!(store.checkpoints(1, Some(page)).is_err());
         assert!(
             store
@@ -665,7 +670,9 @@ fn hosts_incidents_detections_and_checkpoints_have_complete_pages_too() {
     let mut detections = BTreeSet::new();
     let mut page: Option<String> = None;
     loop {
-        let found = store.detections(7, page.as_deref()).unwrap();
+        let found = store
+            .detections(&IncidentQuery { limit: 7, page: page.clone(), ..Default::default() })
+            .unwrap();
         detections.extend(found.rows.iter().map(|row| row.id.clone()));
         page = found.next;
         if page.is_none() {

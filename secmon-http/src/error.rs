@@ -1,6 +1,6 @@
 //! Errors of the API, as `application/problem+json` (RFC 9457).
 
-use axum::extract::rejection::{BytesRejection, JsonRejection};
+use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -50,6 +50,11 @@ impl Error {
         Self { status: StatusCode::PAYLOAD_TOO_LARGE, detail: detail.into() }
     }
 
+    /// The body has a form that is not read here.
+    pub(crate) fn unsupported(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, detail: detail.into() }
+    }
+
     /// The request can be read, but nothing in it can be taken.
     pub(crate) fn unprocessable(detail: impl Into<String>) -> Self {
         Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail: detail.into() }
@@ -81,6 +86,12 @@ impl Error {
 impl From<BytesRejection> for Error {
     fn from(error: BytesRejection) -> Self {
         Self::unread(error.status(), error.body_text())
+    }
+}
+
+impl From<PathRejection> for Error {
+    fn from(error: PathRejection) -> Self {
+        Self { status: error.status(), detail: error.body_text() }
     }
 }
 

@@ -81,10 +81,11 @@ impl RecordQuery {
         self
     }
 
-    /// Events whose field has this value, as text; of a list, one of its values.
+    /// Events whose field has this value, as text; of a list, one of its values. Of `source.ip` and `destination.ip` any
+    /// form of the address.
     #[must_use]
     pub fn field(mut self, name: &str, value: &str) -> Self {
-        self.fields.insert(name.into(), value.into());
+        self.fields.insert(name.into(), canonical(name, value));
         self
     }
 
@@ -110,6 +111,15 @@ impl RecordQuery {
         self.page = Some(page.into());
         self
     }
+}
+
+/// The form in which a value is kept: addresses have many, and one that is mapped is what it maps.
+pub(crate) fn canonical(name: &str, value: &str) -> String {
+    let address = match name {
+        "source.ip" | "destination.ip" => value.parse::<std::net::IpAddr>().ok(),
+        _ => None,
+    };
+    address.map_or_else(|| value.into(), |address| address.to_canonical().to_string())
 }
 
 /// The cursor behind the last row, if the page is full.

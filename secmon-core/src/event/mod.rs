@@ -7,7 +7,7 @@ mod value;
 
 use std::net::IpAddr;
 
-use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
+use chrono::{DateTime, FixedOffset, SecondsFormat, SubsecRound as _, Utc};
 
 pub(crate) use self::field::cmp_utf16;
 pub use self::field::{Field, Name, fields};
@@ -50,10 +50,10 @@ pub struct Event {
 }
 
 impl Event {
-    /// An event without fields.
+    /// An event without fields, at a time to the microsecond.
     pub fn new(time: DateTime<Utc>) -> Self {
         Self {
-            time,
+            time: time.trunc_subsecs(6),
             offset: None,
             level: Level::default(),
             sources: Sources::default(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use secmon_core::Prepared;
 use secmon_http::clock::now;
 use secmon_http::{Config, input::Lines};
@@ -30,8 +31,8 @@ pub(crate) struct Ingest {
     files: Vec<String>,
     #[command(flatten)]
     store: StoreArgs,
-    /// The label of the writer: each has a stream of its own
-    #[arg(long, value_name = "NAME", default_value = "ingest")]
+    /// The label of the writer: each has a stream of its own. What one has stored of a file none stores again
+    #[arg(long, value_name = "NAME", default_value = "ingest", value_parser = NonEmptyStringValueParser::new())]
     label: String,
     /// A configuration with rules, networks and zones
     #[arg(long, value_name = "FILE")]

@@ -73,7 +73,7 @@ pub(super) struct LineArgs {
     /// file's last change; for `-` the time of receipt]
     #[arg(long, value_name = "T", value_parser = time)]
     reference_time: Option<DateTime<Utc>>,
-    /// The zone of stamps that name none: an IANA name or an offset [env: `SECMON_TIMEZONE`] [default: that of the
+    /// The zone of stamps that name none: an IANA name or an offset [env: SECMON_TIMEZONE=] [default: that of the
     /// configuration, else UTC]
     #[arg(long, value_name = "Z", allow_hyphen_values = true)]
     timezone: Option<Zone>,

@@ -15,11 +15,9 @@ pub(crate) fn routes() -> Router<App> {
     Router::new().route("/detections", get(list))
 }
 
-async fn list(_: Reader, State(app): State<App>, mut params: Params) -> Result<Json<Value>, Error> {
-    let (limit, page) = (params.limit(100)?, params.take("page"));
-    params.done()?;
-    let page =
-        with_store(&app.0.store, move |store| store.detections(limit, page.as_deref())).await?;
+async fn list(_: Reader, State(app): State<App>, params: Params) -> Result<Json<Value>, Error> {
+    let query = params.incidents()?;
+    let page = with_store(&app.0.store, move |store| store.detections(&query)).await?;
     let detections = page.rows.iter().map(|row| {
         json!({
             "id": row.id,

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::post;
 use axum::{Json, Router};
@@ -52,7 +52,11 @@ async fn take(
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
     let format = format.or_else(|| text.then_some(LineFormat::Detect));
-    let compressed = headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
+    let compressed = match headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+        None | Some(b"" | b"identity") => false,
+        Some(coding) if coding.eq_ignore_ascii_case(b"gzip") => true,
+        Some(_) => return Err(Error::unsupported("`Content-Encoding` must be `gzip`, or absent")),
+    };
     let ruleset = app.ruleset();
     let cx = app.context();
     let prepare = move || -> Result<_, Error> {

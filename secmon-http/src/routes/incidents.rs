@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
-use secmon_store::IncidentQuery;
 use serde_json::{Value, json};
 
 use super::{Params, json_text, rfc3339};
@@ -16,15 +15,8 @@ pub(crate) fn routes() -> Router<App> {
     Router::new().route("/incidents", get(list))
 }
 
-async fn list(_: Reader, State(app): State<App>, mut params: Params) -> Result<Json<Value>, Error> {
-    let query = IncidentQuery {
-        state: params.take("state"),
-        rule: params.take("rule"),
-        level: params.level("level")?,
-        limit: params.limit(100)?,
-        page: params.take("page"),
-    };
-    params.done()?;
+async fn list(_: Reader, State(app): State<App>, params: Params) -> Result<Json<Value>, Error> {
+    let query = params.incidents()?;
     let page = with_store(&app.0.store, move |store| store.incidents(&query)).await?;
     let incidents = page.rows.iter().map(|row| {
         let evidence =

@@ -1,5 +1,6 @@
 //! `/integrity`: what is known of the store's own soundness; and proofs for those who trust nobody.
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -89,8 +90,9 @@ async fn start(_: Admin, State(app): State<App>) -> StatusCode {
 async fn proof(
     _: Reader,
     State(app): State<App>,
-    Path((stream, seq)): Path<(String, u64)>,
+    path: Result<Path<(String, u64)>, PathRejection>,
 ) -> Result<Response, Error> {
+    let Path((stream, seq)) = path?;
     let name = format!("{}-{seq}.tlog-proof", stream.get(..8).unwrap_or("record"));
     let proof = with_store(&app.0.store, move |store| store.proof(&stream, seq)).await?;
     let mut response = proof.to_string().into_response();
@@ -109,9 +111,10 @@ async fn proof(
 async fn consistency(
     _: Reader,
     State(app): State<App>,
-    Path(stream): Path<String>,
+    stream: Result<Path<String>, PathRejection>,
     mut params: Params,
 ) -> Result<Json<Value>, Error> {
+    let Path(stream) = stream?;
     let mut size = |name: &str| -> Result<u64, Error> {
         let text = params.take(name).unwrap_or_default();
         text.parse().map_err(|_| Error::bad_request(format!("`{name}` is not a number of records")))

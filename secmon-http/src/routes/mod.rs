@@ -23,9 +23,13 @@ use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
+use secmon_store::IncidentQuery;
 
 use crate::app::App;
 use crate::error::Error;
+
+/// The states of an incident.
+const STATES: [&str; 3] = ["open", "acknowledged", "closed"];
 
 /// The largest body that is read.
 pub(crate) const MOST_BODY: usize = 32 << 20;
@@ -116,6 +120,27 @@ impl Params {
     pub(crate) fn level(&mut self, name: &str) -> Result<Option<secmon_core::Level>, Error> {
         let Some(text) = self.take(name) else { return Ok(None) };
         text.parse().map(Some).map_err(|error| Error::bad_request(format!("`{name}`: {error}")))
+    }
+
+    /// What lists of incidents and detections ask for; what nobody else takes must be in the group.
+    pub(crate) fn incidents(mut self) -> Result<IncidentQuery, Error> {
+        let state = self.take("state");
+        if let Some(state) = state.as_deref().filter(|state| !STATES.contains(state)) {
+            let known = STATES.join("`, `");
+            return Err(Error::bad_request(format!("`state={state}` is none of `{known}`")));
+        }
+        let query = IncidentQuery {
+            since: self.time("since")?,
+            until: self.time("until")?,
+            state,
+            rule: self.take("rule"),
+            level: self.level("level")?,
+            level_min: self.level("level_min")?,
+            limit: self.limit(100)?,
+            page: self.take("page"),
+            group: BTreeMap::new(),
+        };
+        Ok(IncidentQuery { group: self.rest(), ..query })
     }
 
     /// What nobody took.

@@ -1,5 +1,6 @@
 //! `/records`: lists with filters, and single records.
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -29,8 +30,9 @@ async fn list(_: Reader, State(app): State<App>, params: Params) -> Result<Json<
 async fn show(
     _: Reader,
     State(app): State<App>,
-    Path((stream, seq)): Path<(String, u64)>,
+    path: Result<Path<(String, u64)>, PathRejection>,
 ) -> Result<Json<Value>, Error> {
+    let Path((stream, seq)) = path?;
     let row = with_store(&app.0.store, move |store| store.record(&stream, seq)).await?;
     Ok(Json(json!({"record": record(&row)})))
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use secmon_core::{Detection, Level, Place};
 
 pub(crate) use self::changes::apply;
@@ -62,19 +63,86 @@ pub struct IncidentRow {
     pub reason: Option<String>,
 }
 
-/// Which incidents a list shows, the newest first.
+/// Which incidents or detections a list shows, the newest first.
 #[derive(Clone, Debug, Default)]
 pub struct IncidentQuery {
-    /// Only of this state.
+    /// Only those of which something happened from this time on.
+    pub since: Option<DateTime<Utc>>,
+    /// Only those that began before this time.
+    pub until: Option<DateTime<Utc>>,
+    /// Only of this state; detections have none.
     pub state: Option<String>,
     /// Only of this rule.
     pub rule: Option<String>,
     /// Only of this level.
     pub level: Option<Level>,
-    /// At most so many; 100 when 0.
+    /// Only of this level or graver.
+    pub level_min: Option<Level>,
+    /// Only of groups that hold these values.
+    pub group: BTreeMap<String, String>,
+    /// At most so many, up to 1,000; 100 when 0.
     pub limit: usize,
     /// Goes on where another page ended.
     pub page: Option<String>,
+}
+
+impl IncidentQuery {
+    fn limit(&self) -> usize {
+        if self.limit == 0 { 100 } else { self.limit.min(1_000) }
+    }
+
+    /// For each value that a group must hold, what may stand in its JSON for it.
+    fn parts(&self, store: &Store) -> Result<Vec<Vec<String>>> {
+        let reveal = store.reveal()?;
+        let mut parts = Vec::new();
+        for (name, value) in &self.group {
+            let pair = |value: serde_json::Value| {
+                format!("{}:{value}", serde_json::Value::from(name.as_str()))
+            };
+            let texts = reveal.either(name, &crate::query::canonical(name, value))?;
+            let mut any: Vec<String> = texts.into_iter().map(|text| pair(text.into())).collect();
+            if let Ok(number) = value.parse::<i64>() {
+                any.extend(["}", ","].map(|end| pair(number.into()) + end));
+            }
+            parts.push(any);
+        }
+        Ok(parts)
+    }
+}
+
+diesel::define_sql_function! {
+    /// Where a text stands in another one, from 1; 0 where it does not.
+    fn instr(text: diesel::sql_types::Text, part: diesel::sql_types::Text) -> diesel::sql_types::BigInt;
+}
+
+/// Filters of incidents and detections, whose columns differ in their names only.
+macro_rules! filtered {
+    ($select:ident, $query:expr, $parts:expr, $table:ident, $first:ident, $last:ident) => {
+        if let Some(since) = $query.since {
+            $select = $select.filter($table::$last.ge(micros(since)));
+        }
+        if let Some(until) = $query.until {
+            $select = $select.filter($table::$first.lt(micros(until)));
+        }
+        if let Some(rule) = &$query.rule {
+            $select = $select.filter($table::rule.eq(rule));
+        }
+        if let Some(level) = $query.level {
+            $select = $select.filter($table::level.eq(level.rank()));
+        }
+        if let Some(level) = $query.level_min {
+            $select = $select.filter($table::level.ge(level.rank()));
+        }
+        for any in $parts {
+            let [first, more @ ..] = any.as_slice() else { continue };
+            let mut held: Box<dyn BoxableExpression<$table::table, _, SqlType = Bool>> =
+                Box::new(instr($table::grp, first).gt(0));
+            for part in more {
+                held = Box::new(held.or(instr($table::grp, part).gt(0)));
+            }
+            $select = $select.filter(held);
+        }
+    };
 }
 
 impl Row {
@@ -181,7 +249,7 @@ impl Store {
     /// A page of incidents, the last active first.
     pub fn incidents(&self, query: &IncidentQuery) -> Result<Page<IncidentRow>> {
         let streams = self.stream_ids()?;
-        let limit = if query.limit == 0 { 100 } else { query.limit.min(1_000) };
+        let (limit, parts) = (query.limit(), query.parts(self)?);
         let place: Option<(i64, String)> =
             query.page.as_deref().map(crate::query::read_cursor).transpose()?;
         let rows: Vec<Row> = self.read(|db| {
@@ -190,12 +258,7 @@ impl Store {
                 if let Some(state) = &query.state {
                     select = select.filter(incidents::state.eq(state));
                 }
-                if let Some(rule) = &query.rule {
-                    select = select.filter(incidents::rule.eq(rule));
-                }
-                if let Some(level) = query.level {
-                    select = select.filter(incidents::level.eq(level.rank()));
-                }
+                filtered!(select, query, &parts, incidents, first_ts, last_ts);
                 if let Some((last, id)) = &place {
                     select = select.filter(
                         incidents::last_ts.lt(last).or(incidents::last_ts.eq(last).and(incidents::id.lt(id))),
@@ -240,13 +303,22 @@ impl Store {
     }
 
     /// A page of detections, the newest first.
-    pub fn detections(&self, limit: usize, page: Option<&str>) -> Result<Page<DetectionRow>> {
+    ///
+    /// # Errors
+    /// [`Error::Query`]: a state was asked for.
+    pub fn detections(&self, query: &IncidentQuery) -> Result<Page<DetectionRow>> {
+        if query.state.is_some() {
+            return Err(Error::Query { reason: "detections have no state".into() });
+        }
         let streams = self.stream_ids()?;
-        let place: Option<(i64, String)> = page.map(crate::query::read_cursor).transpose()?;
+        let (limit, parts) = (query.limit(), query.parts(self)?);
+        let place: Option<(i64, String)> =
+            query.page.as_deref().map(crate::query::read_cursor).transpose()?;
         let place = place.map(|(ts, id)| (ts, bytes(&id)));
         let rows: Vec<Found> = self.read(|db| {
             on!(db, c => {
                 let mut select = detections::table.select(Found::as_select()).into_boxed();
+                filtered!(select, query, &parts, detections, ts, ts);
                 if let Some((ts, id)) = &place {
                     select = select.filter(detections::ts.le(ts)).filter(
                         detections::ts.lt(ts).or(detections::id.lt(id)),
