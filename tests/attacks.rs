@@ -656,6 +656,10 @@ fn a_stream_whose_row_was_changed_is_not_continued() {
 fn a_stream_that_is_gone_is_missed_by_whoever_has_its_key_its_key_file_or_a_checkpoint() {
     let victim = victim();
     let copy = victim.copy();
+    // Whoever goes on there notes that the key file belongs to this store.
+    let now = noon(2 * DAY + 50);
+    let writer = stores::open(&copy.folder).writer("web-1", Ruleset::builtin(), now).unwrap();
+    writer.close(now).unwrap();
     copy.run(
         "DELETE FROM records; DELETE FROM streams; DELETE FROM checkpoints; DELETE FROM seals",
     );

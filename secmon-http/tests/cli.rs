@@ -272,10 +272,19 @@ fn a_store_is_its_owners_and_is_verified_where_it_cannot_be_written() {
     assert!(Command::new("sqlite3").arg(&file).arg(change).status().unwrap().success());
     let output = reader(path, &["verify", "--store", &store]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    // A link is followed: what belongs to the file lies beside that, not beside the link.
+    std::os::unix::fs::symlink(name, path.join("link.db")).unwrap();
+    let output = reader(path, &["verify", "--store", "sqlite://link.db"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let absolute = format!("sqlite:///{}", file.display());
+    let output = reader(path, &["verify", "--store", &absolute]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     // What is not yet in the file lies beside it, and is not passed over.
     std::fs::write(path.join(format!("{name}-wal")), "changes").unwrap();
-    let output = reader(path, &["verify", "--store", &store]);
-    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    for store in [&store, "sqlite://link.db"] {
+        let output = reader(path, &["verify", "--store", store]);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    }
 }
 
 #[test]
@@ -297,6 +306,13 @@ fn a_byte_that_is_no_text_hides_nothing_and_a_byte_order_mark_neither() {
     let found = secmon(path, &["scan", "--output", "jsonl", "auth.log"]);
     assert_eq!(found.status.code(), Some(1));
     assert_eq!(objects(&found)[0]["rule"], "unauthorized_access");
+    let long = |count: usize| {
+        let head = b"Nov 20 11:59:00 web-1 sudo: eve : user NOT in sudoers ; TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/ls ";
+        std::fs::write(path.join("long.log"), [&head[..], &vec![0xff; count], b"\n"].concat())
+            .unwrap();
+        objects(&secmon(path, &["scan", "--output", "jsonl", "long.log"])).len()
+    };
+    assert_eq!([100, 9_000, 30_000, 60_000].map(long), [1; 4]);
     // And it is sealed so.
     assert_eq!(secmon(path, &["ingest", "auth.log"]).status.code(), Some(0));
     assert_eq!(secmon(path, &["verify"]).status.code(), Some(0));

@@ -10,6 +10,9 @@ use zeroize::Zeroizing;
 use crate::failpoint::hit;
 use crate::{Error, Result};
 
+/// How the file beside a key file ends that names the store.
+const STORE: &str = "store";
+
 /// Random bytes of the system.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
@@ -43,6 +46,17 @@ impl KeyPlace {
         }
     }
 
+    /// Notes of which store the stream is: where somebody takes it away there, its key file is missed.
+    pub(crate) fn note_store(&self, store: &str) -> Result<()> {
+        let path = self.path.with_extension(STORE);
+        if fs::read(&path).is_ok_and(|noted| noted == store.as_bytes()) {
+            return Ok(());
+        }
+        let mut file = open_private(&path)?;
+        let written = file.set_len(0).and_then(|()| file.write_all(store.as_bytes()));
+        written.map_err(|error| Error::file(&path, error))
+    }
+
     /// Reads the key file, if it is there.
     pub(crate) fn read(&self) -> Result<Option<KeyFile>> {
         read(&self.path)
@@ -73,15 +87,14 @@ pub(crate) fn read(path: &Path) -> Result<Option<KeyFile>> {
     json.map(|json| Ok(KeyFile::parse(&json)?)).transpose()
 }
 
-/// The key files in a folder that can be read; of other files there only the names look like theirs.
-pub(crate) fn all(folder: &Path) -> Vec<KeyFile> {
+/// The key files in a folder of streams of a store, as far as they can be read: others may have theirs in it.
+pub(crate) fn of_store(folder: &Path, store: &str) -> Vec<KeyFile> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let files = entries.filter(|entry| {
-        entry.file_name().to_str().is_some_and(|name| {
-            name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
-        })
+    let own = entries.map(|entry| entry.path()).filter(|path| {
+        path.extension().is_some_and(|end| end == STORE)
+            && fs::read(path).is_ok_and(|named| named == store.as_bytes())
     });
-    files.filter_map(|file| read(&file.path()).ok().flatten()).collect()
+    own.filter_map(|path| read(&path.with_extension("")).ok().flatten()).collect()
 }
 
 /// The bytes of a file, if it is there.

@@ -134,7 +134,10 @@ impl Store {
     /// As [`Store::open`], with key files in a folder of one's own; `create` says whether an absent
     /// store is made.
     pub fn open_with(url: &str, keys: Option<&Path>, create: bool) -> Result<Self> {
-        let location = Location::parse(url)?;
+        let mut location = Location::parse(url)?;
+        if !create {
+            location.settle();
+        }
         let keys = keys.map_or_else(|| location.keys(), Path::to_path_buf);
         let db = location.open(create, &|schema| backup::keep(&location, &keys, schema))?;
         let idle = Mutex::new(vec![db]);

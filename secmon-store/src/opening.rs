@@ -189,6 +189,7 @@ impl Writer {
         stream: StreamRow,
         now: DateTime<Utc>,
     ) -> Result<Self> {
+        keys.note_store(&store.0.location.name())?;
         let stream = counting::inherit(&mut db, stream)?;
         signals::resume(&mut db, stream.stream_no, &mut monitor)?;
         monitor.set_logged(unsigned(stream.logged));

@@ -62,6 +62,7 @@ impl Store {
             verdicts.extend(self.orphans(&streams)?);
             verdicts.extend(self.left_keys(&verdicts)?);
         }
+        self.0.location.check_still()?;
         Ok(verdicts)
     }
 
@@ -124,17 +125,23 @@ impl Store {
     /// Looks for key files of streams that had records and are not there.
     fn left_keys(&self, verdicts: &[Verdict]) -> Result<Vec<Verdict>> {
         // Read first: a stream is stored before its key file knows of records.
-        let keys = keys::all(&self.0.keys);
+        let keys = keys::of_store(&self.0.keys, &self.0.location.name());
         let there: Vec<String> = self.streams()?.into_iter().map(|stream| stream.origin).collect();
         let is_left = |keys: &KeyFile| {
             keys.size > 0
                 && !there.contains(&keys.stream)
                 && !verdicts.iter().any(|verdict| verdict.origin == keys.stream)
         };
-        let left = keys.into_iter().filter(is_left);
-        Ok(left.map(|keys| gone(&keys.stream, &format!(
-            "its key file knows of {} records, and the stream is not in the store; where the store was begun anew on \
-             purpose, take the key file away", keys.size))).collect())
+        let missed = |keys: KeyFile| {
+            let detail = format!(
+                "its key file in `{}` knows of {} records, and the stream is not in the store: if it was begun anew on \
+                 purpose, move the key file elsewhere",
+                self.0.keys.display(),
+                keys.size
+            );
+            gone(&keys.stream, &detail)
+        };
+        Ok(keys.into_iter().filter(is_left).map(missed).collect())
     }
 
     /// Looks for records of a stream that is not there.

@@ -133,10 +133,12 @@ fn names(message: &str, subject: &str, event: &mut Event) {
 fn set_behind(message: &str, words: &[&str], field: Field, event: &mut Event) {
     let name = words.iter().find_map(|word| {
         let (_, rest) = message.split_once(word)?;
-        match rest.strip_prefix(['\'', '`', '"']) {
-            Some(quoted) => quoted.split(['\'', '"']).next(),
-            None => rest.split([' ', ',', ':', ';', '(', '/']).next(),
+        if let Some(quoted) = rest.strip_prefix(['\'', '`', '"']) {
+            return quoted.split(['\'', '"']).next();
         }
+        // `(group ops/1002, new name: dev)`; elsewhere a slash can be a part of the name.
+        let more = if word.starts_with('(') { '/' } else { '(' };
+        rest.split([' ', ',', ':', ';', more]).next()
     });
     if let Some(name) = name.filter(|name| !name.is_empty()) {
         event.set(field, name);

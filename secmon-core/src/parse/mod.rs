@@ -202,7 +202,7 @@ fn unfold(message: &str) -> (&str, i64) {
 
 /// What can be read of a line that is not UTF-8, beside all that its [`bad_line`] says: a byte in the name of a folder
 /// must hide nothing from the rules.
-pub(crate) fn read_unclean(
+pub(crate) fn read_lossy(
     bytes: &[u8],
     bad: &Event,
     format: LineFormat,

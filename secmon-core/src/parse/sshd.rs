@@ -85,18 +85,21 @@ fn who<'a>(method: &str, rest: &'a str) -> Option<(&'a str, &'a str)> {
     let says_more = ["publickey", "hostbased", "gssapi"].iter().any(|one| method.starts_with(one));
     match invalid {
         None if says_more => rest.split_once(" from "),
-        _ => from(invalid.unwrap_or(rest)),
+        // Other servers say more behind the port in other words.
+        _ => {
+            let text = invalid.unwrap_or(rest);
+            last_from(text, |peer| {
+                cut(peer, b' ').is_some_and(|(_, more)| more.starts_with("port "))
+            })
+            .or_else(|| from(text))
+        }
     }
 }
 
-/// `user USER from ADDRESS[ port N]`, where the name can be empty and nothing stands behind the peer.
+/// `user USER from ADDRESS[ port N]`, where the name can be empty.
 fn invalid(rest: &str, event: &mut Event) -> bool {
     let Some(rest) = rest.strip_prefix("user") else { return false };
-    let split = rest.strip_prefix(' ').unwrap_or(rest).rsplit_once(" from ");
-    let Some((user, peer)) = split.or_else(|| Some(("", rest.trim_start().strip_prefix("from ")?)))
-    else {
-        return false;
-    };
+    let Some((user, peer)) = from(rest.strip_prefix(' ').unwrap_or(rest)) else { return false };
     set_login("Invalid", "failure", user, event);
     set_peer(peer, event);
     true
@@ -110,21 +113,16 @@ fn set_login(kind: &'static str, outcome: &'static str, user: &str, event: &mut 
     event.set(fields::USER_NAME, user);
 }
 
-/// Splits `WHO from PEER`: at the last one with a port, else at the last, because the name that a
-/// client gives can hold such words itself.
+/// Splits `WHO from PEER` at the last one, because the name that a client gives can hold such words itself.
 fn from(text: &str) -> Option<(&str, &str)> {
-    let mut last = None;
-    for at in memrchr_iter(b' ', text.as_bytes()) {
-        let Some(peer) = text.get(at..).and_then(|rest| rest.strip_prefix(" from ")) else {
-            continue;
-        };
-        let split = (text.get(..at)?, peer);
-        if cut(peer, b' ').is_some_and(|(_, behind)| behind.starts_with("port ")) {
-            return Some(split);
-        }
-        last.get_or_insert(split);
-    }
-    last.or_else(|| Some(("", text.strip_prefix("from ")?)))
+    last_from(text, |_| true).or_else(|| Some(("", text.strip_prefix("from ")?)))
+}
+
+fn last_from(text: &str, is_peer: impl Fn(&str) -> bool) -> Option<(&str, &str)> {
+    memrchr_iter(b' ', text.as_bytes()).find_map(|at| {
+        let peer = text.get(at..)?.strip_prefix(" from ").filter(|peer| is_peer(peer))?;
+        Some((text.get(..at)?, peer))
+    })
 }
 
 /// Sets `ADDRESS[ port N]` at the head of a text and returns what stands behind.

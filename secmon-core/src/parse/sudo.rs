@@ -21,10 +21,7 @@ fn read(message: &str, event: &mut Event) {
     if rest.starts_with("(command continued)") {
         return;
     }
-    let (head, command) = match rest.strip_prefix("COMMAND=") {
-        Some(command) => ("", Some(command)),
-        None => rest.split_once(" ; COMMAND=").map_or((rest, None), |(a, b)| (a, Some(b))),
-    };
+    let (head, command) = command_of(rest);
     let (reason, pairs) = split(head.strip_suffix(" ;").unwrap_or(head));
     for (key, value) in pairs {
         match key {
@@ -57,31 +54,51 @@ fn read(message: &str, event: &mut Event) {
     event.set(fields::EVENT_CATEGORY, categories);
 }
 
-/// The reason, which stands before the first `KEY=`, and the pairs. What stands between two keys belongs to the value
-/// of the first, whatever it holds: a folder can be called `a ; b`.
+/// What stands before the command, and the command: behind `USER=`, as a folder can be called ` ; COMMAND=x`.
+fn command_of(text: &str) -> (&str, Option<&str>) {
+    const COMMAND: &str = " ; COMMAND=";
+    if let Some(command) = text.strip_prefix("COMMAND=") {
+        return ("", Some(command));
+    }
+    let user = text.find(" ; USER=").unwrap_or_default();
+    let behind = |from: usize| text.get(from..)?.find(COMMAND).map(|at| from + at);
+    let split = behind(user).or_else(|| behind(0)).and_then(|at| text.split_at_checked(at));
+    split.map_or((text, None), |(head, command)| (head, command.strip_prefix(COMMAND)))
+}
+
+/// The reason, which stands before the first `KEY=`, and the pairs. Keys come in one order: what stands between two of
+/// them belongs to the value of the first, whatever it holds; a folder can be called `a ; b`. A folder that is called
+/// ` ; USER=x ; COMMAND=y` as a whole cannot be told from these.
 fn split(head: &str) -> (Option<&str>, Vec<(&str, &str)>) {
     const KEYS: [&str; 11] = [
+        "HOST",
         "TTY",
+        "CHROOT",
         "PWD",
+        "CWD",
         "USER",
         "GROUP",
-        "ENV",
-        "HOST",
-        "TSID",
-        "CHROOT",
-        "CWD",
         "RUNCHROOT",
         "RUNCWD",
+        "TSID",
+        "ENV",
     ];
     let mut reason = None;
+    let mut rank = None;
     // Each key, and from where to where its value stands.
     let mut found: Vec<(&str, usize, usize)> = Vec::new();
     let mut at = 0;
     for part in head.split(" ; ") {
         let end = at + part.len();
-        let key = part.split_once('=').map(|(key, _)| key).filter(|key| KEYS.contains(key));
+        let key = part.split_once('=').and_then(|(key, _)| {
+            let place = KEYS.iter().position(|known| *known == key);
+            Some((key, place.filter(|place| rank.is_none_or(|rank| *place > rank))?))
+        });
         match (key, found.last_mut()) {
-            (Some(key), _) => found.push((key, at + key.len() + 1, end)),
+            (Some((key, place)), _) => {
+                rank = Some(place);
+                found.push((key, at + key.len() + 1, end));
+            }
             (None, Some(last)) => last.2 = end,
             (None, None) => reason = reason.or(Some(part.trim()).filter(|part| !part.is_empty())),
         }
@@ -146,6 +163,13 @@ mod tests {
         assert_eq!(event.outcome(), Some("success"));
         assert_eq!(event.text(fields::SUDO_ERROR), None);
         assert_eq!(event.text(fields::PROCESS_WORKING_DIRECTORY), Some("/tmp/a ; b"));
+        assert_eq!(event.text(fields::USER_EFFECTIVE_NAME), Some("root"));
+        let event =
+            parsed("eve : TTY=pts/0 ; PWD=/tmp/a ; COMMAND=x ; USER=root ; COMMAND=/bin/sh");
+        assert_eq!(event.text(fields::USER_EFFECTIVE_NAME), Some("root"));
+        assert_eq!(event.text(fields::PROCESS_COMMAND_LINE), Some("/bin/sh"));
+        let event =
+            parsed("eve : TTY=pts/0 ; PWD=/ ; USER=root ; ENV=A=b ; USER=games ; COMMAND=/bin/sh");
         assert_eq!(event.text(fields::USER_EFFECTIVE_NAME), Some("root"));
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
-use super::time::{Stamp, stamp};
+use super::time::{Stamp, stamp, unix};
 use super::{Context, Format, PROGRAMS, cut, priority, read_message};
 use crate::event::{Event, Name, Sources, fields};
 
@@ -23,7 +23,8 @@ fn parse(line: &str, cx: &Context) -> Option<Event> {
         priority::set(&mut event, priority);
         return Some(event);
     }
-    let stamp = stamp(rest, cx);
+    let stamp =
+        stamp(rest, cx).or_else(|| unix(rest).filter(|stamp| is_tagged(rest, stamp.length)));
     if stamp.is_none() && priority.is_none() {
         return timeless(line, cx);
     }
@@ -63,6 +64,12 @@ fn timeless(line: &str, cx: &Context) -> Option<Event> {
     event.set(fields::HOST_NAME, host);
     read_tagged(rest, &mut event);
     Some(event)
+}
+
+/// Whether `HOST TAG` stands behind a stamp.
+fn is_tagged(line: &str, stamp: usize) -> bool {
+    let behind = line.get(stamp + 1..).map(host);
+    behind.is_some_and(|(host, rest)| host.is_some() && tag(rest).is_some())
 }
 
 /// Sets the priority where one stands in words, and returns what stands behind.
@@ -294,12 +301,6 @@ mod tests {
                 "2025-11-20T11:59:00Z",
             ),
             (
-                "Nov 20 11:59:00 2025 web-1 sshd[42]: hi",
-                Some("web-1"),
-                None,
-                "2025-11-20T11:59:00Z",
-            ),
-            (
                 "Thu 2026-11-20 11:59:00 UTC web-1 sshd[42]: hi",
                 Some("web-1"),
                 None,
@@ -332,6 +333,22 @@ mod tests {
             assert_eq!(event.text(fields::PROCESS_NAME), Some("sshd"), "{line}");
             assert_eq!(event.message(), "hi", "{line}");
         }
+    }
+
+    #[test]
+    fn what_only_looks_like_an_envelope_is_a_message() {
+        for line in [
+            "1763639940.123    456 192.0.2.1 TCP_MISS/200 1024 GET http://x.example/ - DIRECT/192.0.2.2 text/html",
+            "1763639940.123456 IP 192.0.2.1.22 > 192.0.2.2.5: Flags [P.], length 10",
+            "Thu Nov 20 11:59:00 UTC 2025: backup started",
+            "Thu Nov 20 03:15:01 PM CET 2025: backup started",
+        ] {
+            let event = parse(line, &Context::new(DateTime::UNIX_EPOCH));
+            assert_eq!(event.map(|event| event.message().to_owned()), None, "{line}");
+        }
+        // The name of this host is a number.
+        let event = read("Nov 20 11:59:00 2001 sshd[42]: hi");
+        assert_eq!((event.host(), event.message()), (Some("2001"), "hi"));
     }
 
     #[test]

@@ -129,19 +129,23 @@ pub(crate) struct Stamp {
 }
 
 /// Reads a stamp at the head of a text, in any of the forms of syslog and of programs' own files:
-/// `Dec 10 06:55:46`, `Dec  1 2025 06:55:46.123`, `2026-11-20T03:00:00.123+01:00`, `2026-11-20 03:00:00,123`, and what
-/// `journalctl -o short-unix` and `-o short-full` write.
+/// `Dec 10 06:55:46`, `Dec  1 2025 06:55:46.123`, `2026-11-20T03:00:00.123+01:00`, `2026-11-20 03:00:00,123`, and
+/// behind the day of the week what `asctime` and `journalctl -o short-full` write.
 pub(crate) fn stamp(text: &str, cx: &Context) -> Option<Stamp> {
     match text.as_bytes().first()? {
-        b'0'..=b'9' => iso(text, cx).or_else(|| unix(text)),
+        b'0'..=b'9' => iso(text, cx),
         b'@' => tai64n(text),
         _ => bsd(text, cx).or_else(|| weekday(text, cx)),
     }
 }
 
-/// Seconds since 1970 with a fraction, and a blank: `1763639940.123456 `.
-fn unix(text: &str) -> Option<Stamp> {
+/// Seconds since 1970 with a fraction, and one blank, as `journalctl -o short-unix` writes it: `1763639940.123456 `. Other
+/// programs begin their lines so as well.
+pub(super) fn unix(text: &str) -> Option<Stamp> {
     let (number, _) = text.get(..24.min(text.len()))?.split_once(' ')?;
+    if text.as_bytes().get(number.len() + 1) == Some(&b' ') {
+        return None;
+    }
     let (seconds, fraction) = number.split_once('.')?;
     let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if seconds.len() != 10
@@ -163,7 +167,7 @@ fn weekday(text: &str, cx: &Context) -> Option<Stamp> {
     if !["Mon ", "Tue ", "Wed ", "Thu ", "Fri ", "Sat ", "Sun "].contains(&day) {
         return None;
     }
-    if let Some(stamp) = bsd(rest, cx) {
+    if let Some(stamp) = asctime(rest, cx) {
         return Some(Stamp { length: stamp.length + 4, ..stamp });
     }
     let mut read = iso(rest, cx)?;
@@ -190,7 +194,7 @@ fn tai64n(text: &str) -> Option<Stamp> {
     Some(Stamp { time, offset: FixedOffset::east_opt(0), length: 25 })
 }
 
-/// `Mmm dd [yyyy] hh:mm:ss[.fraction][ yyyy]`, as RFC 3164, Cisco and C's `asctime` write it.
+/// `Mmm dd [yyyy] hh:mm:ss[.fraction]`, as RFC 3164 and Cisco write it.
 pub(crate) fn bsd(text: &str, cx: &Context) -> Option<Stamp> {
     let bytes = text.as_bytes();
     let month = month(bytes.get(..3)?)?;
@@ -211,15 +215,7 @@ pub(crate) fn bsd(text: &str, cx: &Context) -> Option<Stamp> {
         year = Some(i32::try_from(number).ok()?);
         at = end + 1;
     }
-    let (clock, mut end) = clock(bytes, at)?;
-    if year.is_none()
-        && let Some((number @ 1970..=2099, behind)) = digits(bytes, end + 1, 4)
-        && bytes.get(end) == Some(&b' ')
-        && bytes.get(behind) == Some(&b' ')
-    {
-        year = Some(i32::try_from(number).ok()?);
-        end = behind;
-    }
+    let (clock, end) = clock(bytes, at)?;
     let time = match year {
         Some(year) => cx.zone.instant(clock.on(NaiveDate::from_ymd_opt(year, month, day)?)?),
         None => yearless(month, day, clock, cx)?,

@@ -75,6 +75,6 @@ impl Rule for LoginAfterFailures {
         if self.failures == 0 {
             return Err("`failures` must be at least 1".into());
         }
-        span::not_zero("within", self.within)
+        if self.failures > 1 { span::not_zero("within", self.within) } else { Ok(()) }
     }
 }

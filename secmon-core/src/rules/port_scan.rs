@@ -112,7 +112,6 @@ impl Rule for PortScan {
         if self.ports > 1_000 || self.slow_ports > 1_000 {
             return Err("`ports` and `slow_ports` must be at most 1000".into());
         }
-        span::not_zero("within", self.within)?;
-        span::not_zero("slow_within", self.slow_within)
+        Ok(())
     }
 }

@@ -77,6 +77,6 @@ impl Rule for UnauthorizedAccess {
         if self.requests == 0 {
             return Err("`requests` must be at least 1".into());
         }
-        span::not_zero("within", self.within)
+        if self.requests > 1 { span::not_zero("within", self.within) } else { Ok(()) }
     }
 }

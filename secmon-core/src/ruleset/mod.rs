@@ -10,9 +10,9 @@ use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use crate::event::{Event, Level, Name, fields, rfc3339};
+use crate::event::{Event, Level, Name, Value, fields, rfc3339};
 use crate::json::{SAFE, is_safe};
-use crate::parse::{Context, LineFormat, bad_line, bad_line_of, parse, parse_json, read_unclean};
+use crate::parse::{Context, LineFormat, bad_line, bad_line_of, parse, parse_json, read_lossy};
 use crate::rules::{About, AnyRule, Signal, Signals};
 use crate::seal::{MOST_BODY, fits};
 #[cfg(feature = "sigma")]
@@ -170,8 +170,7 @@ impl Ruleset {
             Err(error) => {
                 let error = format!("not UTF-8 at byte {}", error.valid_up_to());
                 let bad = bad_line(line, &error, cx.reference);
-                let read = read_unclean(line, &bad, format, cx).filter(fits);
-                self.matched(Err(read.unwrap_or(bad)), Some(line))
+                self.matched(Err(read_unclean(line, bad, format, cx)), Some(line))
             }
         }
     }
@@ -297,6 +296,24 @@ fn hold_names(event: &mut Event) {
             event.set(held.as_str(), value);
         }
     }
+}
+
+/// A bad line with what can be read of it. What is so long that it leaves no room for the message is left out.
+fn read_unclean(line: &[u8], bad: Event, format: LineFormat, cx: &Context) -> Event {
+    const MOST_LONG: usize = 1_024;
+    let Some(mut read) = read_lossy(line, &bad, format, cx) else { return bad };
+    if !fits(&read) {
+        let is_long = |value: &Value| {
+            value.each().iter().map(|one| one.to_string().len()).sum::<usize>() > MOST_LONG
+        };
+        let kept = |name: &str| bad.find(name).is_some();
+        let long = read.fields().filter(|(name, value)| !kept(name) && is_long(value));
+        for name in long.map(|(name, _)| Name::from(name)).collect::<Vec<_>>() {
+            read.remove(name);
+        }
+    }
+    let read = cut(read);
+    if fits(&read) { read } else { bad }
 }
 
 /// A bad line of which nothing but the message is long: quotes and backslashes, escaped in it and

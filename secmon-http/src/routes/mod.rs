@@ -140,7 +140,16 @@ impl Params {
             page: self.take("page"),
             group: BTreeMap::new(),
         };
-        Ok(IncidentQuery { group: self.rest(), ..query })
+        let group = self.rest();
+        // Fields of groups are ECS's, of sources' own (`TargetUserName`), or those of thresholds.
+        let is_field = |name: &str| {
+            name.contains(|letter: char| letter == '.' || letter.is_ascii_uppercase())
+                || matches!(name, "metric" | "device")
+        };
+        if let Some(name) = group.keys().find(|name| !is_field(name)) {
+            return Err(Error::bad_request(format!("unknown parameter `{name}`")));
+        }
+        Ok(IncidentQuery { group, ..query })
     }
 
     /// What nobody took.

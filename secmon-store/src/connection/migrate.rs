@@ -31,6 +31,18 @@ impl Location {
                 }
                 Ok(Db::Sqlite(Box::new(db)))
             }
+            Place::Still(still) => {
+                let mut db = still.connect().map_err(failed)?;
+                sqlite::check(&mut db, false).map_err(failed)?;
+                let applied = sqlite::applied(&mut db).map_err(failed)?;
+                self.check(&applied)?;
+                if next::<diesel::sqlite::Sqlite>(&sqlite::MIGRATIONS, &applied, None).is_some() {
+                    return Err(failed(
+                        "its schema is older than this version's, and it cannot be written: use a copy".into(),
+                    ));
+                }
+                Ok(Db::Sqlite(Box::new(db)))
+            }
             #[cfg(feature = "mysql")]
             Place::Mysql(place) => {
                 let mut db = place.connect(mysql::LONG).map_err(failed)?;
@@ -55,6 +67,7 @@ impl Location {
     pub(crate) fn make(&self, last: Option<&str>) -> Result<()> {
         let failed = |reason| self.failed(reason);
         let applied = match &self.place {
+            Place::Still(_) => return Err(failed("it cannot be written".into())),
             Place::Sqlite(path) => {
                 let mut db = sqlite::connect(path, true).map_err(failed)?;
                 sqlite::migrate(&mut db, last).map_err(failed)?;

@@ -75,6 +75,8 @@ impl std::fmt::Debug for Location {
 #[derive(Clone)]
 enum Place {
     Sqlite(PathBuf),
+    /// A file that this process can only read, and that nobody writes.
+    Still(sqlite::Still),
     #[cfg(feature = "mysql")]
     Mysql(Box<mysql::Place>),
 }
@@ -103,10 +105,41 @@ impl Location {
         })
     }
 
+    /// Takes a file as one that nobody changes, where that is so.
+    pub(crate) fn settle(&mut self) {
+        if let Place::Sqlite(path) = &self.place
+            && let Some(still) = sqlite::Still::of(path)
+        {
+            self.place = Place::Still(still);
+        }
+    }
+
+    /// Refuses what was read of a file that changed meanwhile.
+    pub(crate) fn check_still(&self) -> Result<()> {
+        if let Place::Still(still) = &self.place {
+            still.check().map_err(|reason| self.failed(reason))?;
+        }
+        Ok(())
+    }
+
+    /// A name for the place that no other store has on this machine.
+    pub(crate) fn name(&self) -> String {
+        match &self.place {
+            Place::Sqlite(path) | Place::Still(sqlite::Still { path, .. }) => {
+                let whole = path.canonicalize();
+                whole.as_deref().unwrap_or(path).display().to_string()
+            }
+            #[cfg(feature = "mysql")]
+            Place::Mysql(_) => self.file_name(),
+        }
+    }
+
     /// Where key files are unless said otherwise.
     pub(crate) fn keys(&self) -> PathBuf {
         match &self.place {
-            Place::Sqlite(path) => sqlite::beside(path, ".keys"),
+            Place::Sqlite(path) | Place::Still(sqlite::Still { path, .. }) => {
+                sqlite::beside(path, ".keys")
+            }
             #[cfg(feature = "mysql")]
             Place::Mysql(_) => match std::env::var_os("STATE_DIRECTORY") {
                 Some(folder) => PathBuf::from(folder).join("keys"),
@@ -120,6 +153,10 @@ impl Location {
         match &self.place {
             Place::Sqlite(path) => {
                 let connection = sqlite::connect(path, create);
+                Ok(Db::Sqlite(Box::new(connection.map_err(|reason| self.failed(reason))?)))
+            }
+            Place::Still(still) => {
+                let connection = still.connect();
                 Ok(Db::Sqlite(Box::new(connection.map_err(|reason| self.failed(reason))?)))
             }
             #[cfg(feature = "mysql")]
@@ -166,7 +203,7 @@ impl Location {
     #[cfg(feature = "mysql")]
     pub(crate) fn connect_patiently(&self) -> Result<Db> {
         match &self.place {
-            Place::Sqlite(_) => self.reconnect(),
+            Place::Sqlite(_) | Place::Still(_) => self.reconnect(),
             Place::Mysql(place) => {
                 let connection = place.connect(mysql::LONG);
                 let mut connection = connection.map_err(|reason| Error::Busy { reason })?;
@@ -192,6 +229,7 @@ impl Location {
     pub(crate) fn beside(&self) -> Result<Self> {
         match &self.place {
             // Also what a database has left beside it: it would be taken for that of the new one.
+            Place::Still(_) => Err(Error::Exists { url: self.url.clone() }),
             Place::Sqlite(path)
                 if ["", "-wal", "-shm", "-journal"]
                     .iter()
@@ -223,6 +261,7 @@ impl Location {
     /// Removes a file that was made beside another.
     pub(crate) fn discard(&self) {
         match &self.place {
+            Place::Still(_) => {}
             Place::Sqlite(path) => {
                 for end in ["", "-wal", "-shm"] {
                     // None of them need be there.
@@ -236,7 +275,7 @@ impl Location {
 
     /// Whether other machines have the same store.
     pub(crate) fn is_shared(&self) -> bool {
-        !matches!(self.place, Place::Sqlite(_))
+        !matches!(self.place, Place::Sqlite(_) | Place::Still(_))
     }
 
     /// Host, port and name of a database on a server, as a file can have them: `127.0.0.1_3306_secmon`.

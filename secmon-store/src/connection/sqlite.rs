@@ -1,5 +1,7 @@
 //! SQLite: a file, and the settings under which what is committed is durable.
 
+mod still;
+
 use std::path::{Path, PathBuf};
 
 use diesel::connection::SimpleConnection;
@@ -11,10 +13,12 @@ use rustix::io::Errno;
 
 use super::migrate::next;
 
-pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+pub(super) use self::still::Still;
 
-/// Opens the file, made when it is absent and `create` says so; else why not. One that nobody can write, as on a medium
-/// of evidence, is read as it is.
+pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const NOT_UTF8: &str = "the path is not UTF-8";
+
+/// Opens the file, made when it is absent and `create` says so; else why not.
 pub(super) fn connect(path: &Path, create: bool) -> Result<SqliteConnection, String> {
     if create {
         // Where it cannot be made SQLite says so, and why.
@@ -22,16 +26,7 @@ pub(super) fn connect(path: &Path, create: bool) -> Result<SqliteConnection, Str
     } else if !path.exists() {
         return Err("no such file".into());
     }
-    let text = path.to_str().ok_or("the path is not UTF-8")?;
-    if !create && is_still(path) {
-        // Read at once: what is no database is not one to nobody.
-        return establish(&immutable(text), "PRAGMA schema_version;").map_err(
-            |error| match access(path, Access::READ_OK) {
-                Err(errno) => format!("{error}: it cannot be read, {errno}"),
-                Ok(()) => error,
-            },
-        );
-    }
+    let text = path.to_str().ok_or(NOT_UTF8)?;
     let durable = "PRAGMA journal_mode = WAL;
         PRAGMA synchronous = FULL;
         PRAGMA foreign_keys = ON;
@@ -60,18 +55,6 @@ fn make(path: &Path) -> std::io::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         made => made.map(drop),
     }
-}
-
-/// Whether this process cannot write beside a file, and nobody has left anything there: SQLite needs both for its log.
-fn is_still(path: &Path) -> bool {
-    let log = beside(path, "-wal").metadata().map_or(0, |facts| facts.len());
-    log == 0 && access(parent(path), Access::WRITE_OK).is_err()
-}
-
-/// The address under which SQLite takes a file as one that nobody changes (<https://sqlite.org/uri.html>).
-fn immutable(path: &str) -> String {
-    let path = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-    format!("file:{path}?mode=ro&immutable=1")
 }
 
 /// Why a file cannot be opened, of which SQLite says little.
@@ -155,7 +138,7 @@ pub(super) fn keep(
     // Of an attempt that broke off.
     let _ = std::fs::remove_file(&partial);
     make(&partial).map_err(|error| error.to_string())?;
-    let text = partial.to_str().ok_or("the path is not UTF-8")?;
+    let text = partial.to_str().ok_or(NOT_UTF8)?;
     let copied = diesel::sql_query("VACUUM INTO ?").bind::<diesel::sql_types::Text, _>(text);
     copied
         .execute(connection)

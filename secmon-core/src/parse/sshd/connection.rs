@@ -261,14 +261,15 @@ fn disconnecting(rest: &str, event: &mut Event) -> Option<Meaning> {
     Some(if reason.is_some() || !party.starts_with("user ") { Refused } else { Broken })
 }
 
-/// `Too many authentication failures[ for [invalid user ]NAME[ from PEER]]`.
+/// `Too many authentication failures[ for [invalid user ]NAME[ from ADDRESS port N ssh2]]`. Where servers name no peer a
+/// client's name can look like one: only the whole form is taken for it.
 fn too_many(text: &str, event: &mut Event) -> Option<Meaning> {
     let rest = text.strip_prefix("Too many authentication failures")?;
     if let Some(rest) = rest.strip_prefix(" for ") {
         let rest = rest.strip_prefix("invalid user ").unwrap_or(rest);
-        let (name, peer) = from(rest).map_or((rest, None), |(name, peer)| (name, Some(peer)));
-        set_user(name, event);
-        if let Some(peer) = peer {
+        let peer = from(rest).filter(|(_, peer)| peer.contains(" port "));
+        set_user(peer.map_or(rest, |(name, _)| name), event);
+        if let Some((_, peer)) = peer {
             set_peer(peer, event);
         }
     }

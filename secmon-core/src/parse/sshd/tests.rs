@@ -35,6 +35,12 @@ fn what_a_client_writes_is_never_taken_for_the_peer() {
             "203.0.113.7",
             Some(5),
         ),
+        (
+            "error: PAM: Authentication failure for illegal user a from 198.51.100.1 port 22 from 203.0.113.7",
+            "a from 198.51.100.1 port 22",
+            "203.0.113.7",
+            None,
+        ),
         // What a certificate calls itself, a principal, a user of the client's host.
         (
             "Failed publickey for root from 203.0.113.7 port 5 ssh2: ED25519-CERT SHA256:abc ID x from 198.51.100.1 port 99 (serial 0) CA ED25519 SHA256:zz",
