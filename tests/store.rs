@@ -415,6 +415,31 @@ fn key_files_are_for_their_owner_alone() {
     assert!(!format!("{writer:?}").contains("mac_key"));
 }
 
+#[test]
+fn writers_that_count_for_themselves_leave_each_other_their_incidents() {
+    let folder = folder();
+    let store = open(&folder);
+    let rules = Ruleset::builtin();
+    let fail = |label: &str, from: i64, count: i64| {
+        let mut writer = store.writer(label, rules.clone(), noon(from)).unwrap();
+        let lines = (from..from + count).map(|second| stores::failure(second, "203.0.113.7"));
+        writer.write(rules.prepare_lines(lines, noon(from + count)), noon(from + count)).unwrap();
+        writer.close(noon(from + count)).unwrap();
+    };
+    let counts = || {
+        let rows = store.incidents(&IncidentQuery::default()).unwrap().rows;
+        let said = rows.iter().map(|row| (row.state.clone(), row.count, row.first));
+        said.collect::<Vec<_>>()
+    };
+    fail("one", 100, 6);
+    fail("other", 0, 5);
+    let open = |count, from| ("open".to_owned(), count, noon(from));
+    assert_eq!(counts(), [open(6, 100), open(5, 0)]);
+    // Each goes on with its own.
+    fail("one", 200, 1);
+    assert_eq!(counts(), [open(7, 100), open(5, 0)]);
+}
+
 // Lists.
 
 /// Events of three streams, many at the same time, with all that can be asked for.
@@ -648,13 +673,13 @@ fn hosts_incidents_detections_and_checkpoints_have_complete_pages_too() {
             break;
         }
     }
-    // Both writers fold into the one open incident of a rule and group.
-    assert_eq!(incidents.len(), 12);
-    assert_eq!(store.open_incidents().unwrap(), BTreeMap::from([(Level::High, 12)]));
+    // Each writer counts for itself.
+    assert_eq!(incidents.len(), 24);
+    assert_eq!(store.open_incidents().unwrap(), BTreeMap::from([(Level::High, 24)]));
     for (rule, level, state, count) in [
-        (Some("brute_force"), None, None, 12),
+        (Some("brute_force"), None, None, 24),
         (Some("port_scan"), None, None, 0),
-        (None, Some(Level::High), Some("open"), 12),
+        (None, Some(Level::High), Some("open"), 24),
         (None, Some(Level::Low), None, 0),
         (None, None, Some("closed"), 0),
     ] {

@@ -77,7 +77,8 @@ impl Pending {
             }
             self.log.write(db, no, batch)?;
             incidents::insert_detections(db, no, &batch.detections)?;
-            incidents::apply(db, no, &batch.changes, self.log.is_of_all(), *now)?;
+            let own = (!self.log.is_of_all()).then_some(self.stream.label.as_str());
+            incidents::apply(db, no, &batch.changes, own, *now)?;
             rollups::count(db, known, no, counts)?;
             hosts::count(db, hosts)?;
             for (key, seqs) in &self.receipts {

@@ -185,6 +185,7 @@ known! {
     HTTP_RESPONSE_BODY_BYTES = "http.response.body.bytes",
     HTTP_RESPONSE_STATUS_CODE = "http.response.status_code",
     HTTP_VERSION = "http.version",
+    IPTABLES_TCP_FLAGS = "iptables.tcp.flags",
     LOG_LEVEL = "log.level",
     LOG_SYSLOG_APPNAME = "log.syslog.appname",
     LOG_SYSLOG_FACILITY_CODE = "log.syslog.facility.code",

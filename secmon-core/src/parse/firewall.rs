@@ -50,9 +50,13 @@ fn netfilter(message: &str, event: &mut Event) -> Option<()> {
     event.sources.extend(&PACKETS);
     let mut incoming = false;
     let mut opens = true;
+    let mut flags = Vec::new();
     for token in body.split_ascii_whitespace() {
         let Some((key, value)) = token.split_once('=') else {
             opens &= !matches!(token, "ACK" | "RST" | "FIN");
+            if matches!(token, "SYN" | "ACK" | "RST" | "FIN" | "PSH" | "URG" | "ECE" | "CWR") {
+                flags.push(token);
+            }
             continue;
         };
         if value.is_empty() {
@@ -81,6 +85,9 @@ fn netfilter(message: &str, event: &mut Event) -> Option<()> {
             "MAC" => set_macs(event, value),
             _ => {}
         }
+    }
+    if !flags.is_empty() {
+        event.set(fields::IPTABLES_TCP_FLAGS, flags);
     }
     let verdict = verdict(prefix).unwrap_or(if incoming && opens && !says(prefix, "AUDIT") {
         Verdict::Likely

@@ -74,6 +74,10 @@ impl Attempts {
         &mut self.windows
     }
 
+    pub(super) fn windows(&self) -> &Windows {
+        &self.windows
+    }
+
     /// Adds an attempt; says the greatest count of any window that holds it, up to `need`. The first
     /// `Failed` line behind an `Invalid user` line of the same process and address adds nothing.
     pub(super) fn add(
@@ -83,12 +87,18 @@ impl Attempts {
         need: u32,
         out: &mut Detections,
     ) -> u32 {
-        let weight = signal.weight.saturating_sub(self.known(signal));
-        out.count_as(weight);
+        let weight = self.weight(signal, out);
         if weight == 0 {
             return 0;
         }
         self.windows.add_weight(signal, weight, within, need)
+    }
+
+    /// How much of an attempt was not counted by another line.
+    pub(super) fn weight(&mut self, signal: &Signal, out: &mut Detections) -> u32 {
+        let weight = signal.weight.saturating_sub(self.known(signal));
+        out.count_as(weight);
+        weight
     }
 
     /// The attempts in the window before a signal.

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::attempts::{Attempts, push_failure};
 use super::{About, Detections, Group, Input, Memory, Rule, Signals};
 use crate::event::{Event, Field, Level, Value, fields};
-use crate::span;
+use crate::span::{self, micros};
+use crate::window::{Bounded, Heap};
 
 /// A successful login from a source that failed at least `failures` times shortly before.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -26,6 +27,65 @@ impl Default for LoginAfterFailures {
     }
 }
 
+/// Failures by source, and the last login of each that succeeded.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub struct Logins {
+    #[serde(flatten)]
+    attempts: Attempts,
+    #[serde(default)]
+    logins: Bounded<Login>,
+}
+
+/// A login that succeeded, and what is known to have failed before it: more of that may come late.
+#[derive(Debug, Default, Deserialize, Serialize)]
+struct Login {
+    time: i64,
+    /// When the one before it succeeded: what failed before that is no matter of this one.
+    before: Option<i64>,
+    failures: u32,
+}
+
+impl Heap for Login {
+    fn heap(&self) -> usize {
+        0
+    }
+}
+
+impl Login {
+    /// Whether a failure comes late that belongs before it. What is further away may have a wrong clock.
+    fn is_late(&self, time: i64, within: Duration) -> bool {
+        time < self.time && self.time.saturating_sub(time) <= micros(within)
+    }
+
+    /// A failure that comes late; says whether it is now known that too many came before.
+    fn late(&mut self, time: i64, weight: u32, need: u32) -> bool {
+        if self.before.is_some_and(|before| time < before) {
+            return false;
+        }
+        let known = self.failures;
+        self.failures = known.saturating_add(weight);
+        known < need && self.failures >= need
+    }
+}
+
+impl Memory for Logins {
+    fn bytes(&self) -> usize {
+        self.attempts.windows().bytes() + self.logins.bytes()
+    }
+
+    fn evicted(&self) -> u64 {
+        self.attempts.windows().evicted() + self.logins.evicted()
+    }
+
+    fn evict(&mut self) {
+        if self.attempts.windows().bytes() > self.logins.bytes() {
+            self.attempts.memory().evict();
+        } else {
+            self.logins.evict();
+        }
+    }
+}
+
 impl Rule for LoginAfterFailures {
     const KIND: &'static str = "login_after_failures";
     const ABOUT: About<'static> = About {
@@ -35,7 +95,7 @@ impl Rule for LoginAfterFailures {
         description: "An address that failed to log in again and again has now succeeded.",
         advice: "Treat the account as stolen: end its sessions, change its password, see what it did.",
     };
-    type State = Attempts;
+    type State = Logins;
 
     fn signals(&self, event: &Event, out: &mut Signals) {
         push_failure(event, out);
@@ -44,18 +104,35 @@ impl Rule for LoginAfterFailures {
         }
     }
 
-    fn count(&self, state: &mut Attempts, input: Input<'_>, out: &mut Detections) {
-        match input {
-            Input::Signal(signal) if signal.value == Some(Value::from("success")) => {
-                if state.before(signal, self.within, self.failures) >= self.failures {
-                    out.push(signal, Self::ABOUT.level);
+    fn count(&self, state: &mut Logins, input: Input<'_>, out: &mut Detections) {
+        let signal = match input {
+            Input::Signal(signal) => signal,
+            Input::Tick(now) => {
+                state.attempts.expire(now, self.horizon());
+                state.logins.expire(now, self.horizon());
+                return;
+            }
+        };
+        let time = signal.time.timestamp_micros();
+        if signal.value == Some(Value::from("success")) {
+            let failures = state.attempts.before(signal, self.within, self.failures);
+            if failures >= self.failures {
+                out.push(signal, Self::ABOUT.level);
+            }
+            state.attempts.forget(&signal.group);
+            state.logins.update(&signal.group, time, |login| {
+                if login.before.is_none() || time >= login.time {
+                    *login = Login { time, before: Some(login.time), failures };
                 }
-                state.forget(&signal.group);
+            });
+        } else if state.logins.get(&signal.group).is_some_and(|login| login.is_late(time, self.within)) {
+            let weight = state.attempts.weight(signal, out);
+            let late = |login: &mut Login| login.late(time, weight, self.failures);
+            if state.logins.update(&signal.group, time, late) {
+                out.push(signal, Self::ABOUT.level);
             }
-            Input::Signal(signal) => {
-                state.add(signal, self.within, self.failures, out);
-            }
-            Input::Tick(now) => state.expire(now, self.horizon()),
+        } else {
+            state.attempts.add(signal, self.within, self.failures, out);
         }
     }
 
@@ -63,8 +140,8 @@ impl Rule for LoginAfterFailures {
         Some(fields::EVENT_ACTION)
     }
 
-    fn memory<'s>(&self, state: &'s mut Attempts) -> Option<&'s mut dyn Memory> {
-        Some(state.memory())
+    fn memory<'s>(&self, state: &'s mut Logins) -> Option<&'s mut dyn Memory> {
+        Some(state)
     }
 
     fn horizon(&self) -> Duration {

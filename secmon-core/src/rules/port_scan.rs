@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{About, Detections, DistinctWindows, Group, Input, Memory, Rule, Signals};
-use crate::event::{Event, Field, Level, fields};
+use crate::event::{Event, Field, Level, Value, fields};
 use crate::span;
 
 /// Many distinct destination ports of one source, in a short window or, for patient scanners, a long one.
@@ -70,7 +70,9 @@ impl Rule for PortScan {
     type State = Ports;
 
     fn signals(&self, event: &Event, out: &mut Signals) {
-        if event.action().is_some_and(|action| action.starts_with("connection_"))
+        // What is merely logged is an answer, or stands in another line as blocked or allowed.
+        if matches!(event.action(), Some("connection_blocked" | "connection_allowed"))
+            && !is_answer(event)
             && let Some(port) = event.get(fields::DESTINATION_PORT)
         {
             out.push_value(Group::by_source(event), Some(port.clone()), out.repeats());
@@ -114,4 +116,15 @@ impl Rule for PortScan {
         }
         Ok(())
     }
+}
+
+/// Whether a packet answers one from here, as those do that come when a firewall has forgotten the connection.
+fn is_answer(event: &Event) -> bool {
+    if let Some(flags) = event.get(fields::IPTABLES_TCP_FLAGS) {
+        return flags.each().iter().any(|flag| matches!(flag.as_str(), Some("ACK" | "RST")));
+    }
+    let port = |field: Field| event.get(field).and_then(Value::as_int);
+    event.text(fields::NETWORK_TRANSPORT) == Some("udp")
+        && matches!(port(fields::SOURCE_PORT), Some(53 | 123 | 443))
+        && port(fields::DESTINATION_PORT).is_some_and(|port| port >= 1_024)
 }

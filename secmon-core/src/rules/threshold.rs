@@ -18,7 +18,7 @@ pub struct Threshold {
     /// The limit.
     pub above: f64,
     /// Where it counts as recovered; between the two nothing changes, so a metric at the limit does
-    /// not flap. By default five below the limit.
+    /// not flap. By default five below the limit, or a tenth of it where that is less.
     pub below: Option<f64>,
     /// How long the metric must stay above.
     #[serde(rename = "for", with = "span")]
@@ -40,10 +40,49 @@ impl Default for Threshold {
 #[derive(Debug, Default, Deserialize, Serialize)]
 pub struct Excesses(Bounded<Excess>);
 
+/// Where nothing was heard for longer, nobody knows that it was above all the time.
+const SILENCE: Duration = Duration::from_hours(1);
+
 #[derive(Debug, Default, Deserialize, Serialize)]
 struct Excess {
     since: Option<i64>,
     fired: bool,
+    /// The last value above, while it is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last: Option<i64>,
+    /// The last value that was not: what comes late from before it says nothing any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    low: Option<i64>,
+}
+
+impl Excess {
+    /// A value above the limit; says since when all were.
+    fn above(&mut self, time: i64, silence: i64) -> Option<i64> {
+        if self.low.is_some_and(|low| time <= low) {
+            return None;
+        }
+        let apart = self.last.is_some_and(|last| time.saturating_sub(last) > silence);
+        let since = self.since.filter(|_| !apart).map_or(time, |since| since.min(time));
+        self.since = Some(since);
+        self.last = self.last.max(Some(time));
+        self.last.map(|last| last.saturating_sub(since))
+    }
+
+    /// A value that is not; says whether it is the last of all.
+    fn below(&mut self, time: i64) -> bool {
+        if self.low.is_some_and(|low| time <= low) {
+            return false;
+        }
+        self.low = Some(time);
+        let is_last = self.last.is_none_or(|last| time >= last);
+        if is_last {
+            (self.since, self.last) = (None, None);
+        } else if self.since.is_some_and(|since| since <= time) {
+            // Of the values behind it only the last is known still.
+            self.since = self.last;
+        }
+        is_last
+    }
 }
 
 impl Heap for Excess {
@@ -89,21 +128,22 @@ impl Rule for Threshold {
         };
         let Some(value) = signal.value.as_ref().and_then(Value::as_number) else { return };
         let time = signal.time.timestamp_micros();
-        let below = self.below.unwrap_or(self.above - 5.0);
+        let below = self.below.unwrap_or_else(|| self.above - (self.above.abs() / 10.0).min(5.0));
+        let silence = micros(SILENCE.max(self.lasting * 2));
         state.0.update(&signal.group, time, |excess: &mut Excess| {
             if value > self.above {
-                let since = *excess.since.get_or_insert(time);
-                if !excess.fired && time.saturating_sub(since) >= micros(self.lasting) {
+                let lasts = excess.above(time, silence);
+                if !excess.fired && lasts.is_some_and(|lasts| lasts >= micros(self.lasting)) {
                     excess.fired = true;
                     out.push(signal, Self::ABOUT.level);
                 }
             } else if value <= below {
-                if excess.fired {
+                if excess.below(time) && excess.fired {
                     out.recover(signal.time, signal.group.clone());
+                    excess.fired = false;
                 }
-                *excess = Excess::default();
             } else if !excess.fired {
-                excess.since = None;
+                excess.below(time);
             }
         });
     }
@@ -138,9 +178,7 @@ mod tests {
     use super::*;
     use crate::rules::{Found, Signal};
 
-    #[test]
-    fn a_metric_must_stay_above_and_recovers_below() {
-        let rule = Threshold { lasting: Duration::from_mins(2), ..Threshold::default() };
+    fn answers<const N: usize>(rule: &Threshold, values: [(i64, f64); N]) -> [&'static str; N] {
         let mut state = Excesses::default();
         let mut feed = |minute: i64, value: f64| {
             let time = DateTime::from_timestamp(minute * 60, 0).unwrap();
@@ -154,14 +192,39 @@ mod tests {
                 None => "",
             }
         };
-        let answers = [95.0, 89.0, 95.0, 95.0, 95.0, 89.0, 91.0, 84.9, 95.0]
-            .map({
-                let mut minute = 0;
-                move |value| {
-                    minute += 1;
-                    feed(minute, value)
-                }
-            });
-        assert_eq!(answers, ["", "", "", "", "fired", "", "", "recovered", ""]);
+        values.map(|(minute, value)| feed(minute, value))
+    }
+
+    fn in_order<const N: usize>(values: [f64; N]) -> [(i64, f64); N] {
+        let mut minute = 0;
+        values.map(|value| {
+            minute += 1;
+            (minute, value)
+        })
+    }
+
+    #[test]
+    fn a_metric_must_stay_above_and_recovers_below() {
+        let rule = Threshold { lasting: Duration::from_mins(2), ..Threshold::default() };
+        let values = in_order([95.0, 89.0, 95.0, 95.0, 95.0, 89.0, 91.0, 84.9, 95.0]);
+        let expected = ["", "", "", "", "fired", "", "", "recovered", ""];
+        assert_eq!(answers(&rule, values), expected);
+        // A limit of which five is more than the whole.
+        let load = Threshold { above: 4.0, lasting: Duration::from_mins(1), ..rule };
+        let values = in_order([9.0, 9.0, 3.9, 0.0, 9.0, 9.0]);
+        assert_eq!(answers(&load, values), ["", "fired", "", "recovered", "", "fired"]);
+    }
+
+    #[test]
+    fn the_order_of_arrival_changes_nothing_and_silence_is_no_excess() {
+        let rule = Threshold { lasting: Duration::from_mins(4), ..Threshold::default() };
+        let late = [(1, 95.0), (0, 95.0), (2, 95.0), (3, 95.0), (4, 95.0)];
+        assert_eq!(answers(&rule, late), ["", "", "", "", "fired"]);
+        let low = [(1, 95.0), (0, 10.0), (2, 95.0), (4, 95.0), (5, 95.0)];
+        assert_eq!(answers(&rule, low), ["", "", "", "", "fired"]);
+        // One that was low in between comes late, and one from before it.
+        let between = [(0, 95.0), (3, 95.0), (2, 10.0), (1, 95.0), (4, 95.0), (7, 95.0)];
+        assert_eq!(answers(&rule, between), ["", "", "", "", "", "fired"]);
+        assert_eq!(answers(&rule, [(0, 95.0), (23 * 60, 95.0), (23 * 60 + 4, 95.0)]), ["", "", "fired"]);
     }
 }

@@ -22,12 +22,13 @@ struct Fact {
     at: i64,
 }
 
-/// Applies changes; what receivers must be told goes to the outbox.
+/// Applies changes; what receivers must be told goes to the outbox. Who counts its own stream alone says its label: what
+/// it counts stands beside what others count in the same group.
 pub(crate) fn apply(
     db: &mut Db,
     stream_no: i64,
     changes: &[Change],
-    counts_all: bool,
+    label: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<()> {
     let facts = changes.iter().filter(|change| change.kind != ChangeKind::Updated);
@@ -38,35 +39,38 @@ pub(crate) fn apply(
     };
     let facts: Vec<Fact> = facts.map(fact).collect();
     insert_rows!(db, diesel::insert_into(outbox::table), "INSERT", &facts)?;
-    let streams = if counts_all { (0, i64::MAX) } else { (stream_no, stream_no) };
-    for wave in waves(stream_no, changes).into_values() {
+    for wave in waves(stream_no, changes, label).into_values() {
         let (opened, mut known): (Vec<_>, Vec<_>) =
             wave.into_iter().partition(|(kind, _)| *kind == ChangeKind::Opened);
         let opened: Vec<Row> = opened.into_iter().map(|(_, row)| row).collect();
-        give_way(db, &opened, streams)?;
+        give_way(db, &opened)?;
         let insert = diesel::insert_or_ignore_into(incidents::table);
         if insert_rows!(db, insert, "INSERT IGNORE", &opened)? < opened.len() {
-            // Another writer has one of them open: they share it.
+            // It was stored before.
             known.extend(opened.into_iter().map(|row| (ChangeKind::Updated, row)));
         }
         let recovered = known.iter().filter(|(kind, _)| *kind == ChangeKind::Recovered);
-        let recovered: Vec<_> = recovered.map(|(_, row)| row.open_key.clone()).collect();
+        let recovered: Vec<_> = recovered.map(|(_, row)| row.id.clone()).collect();
         let known: Vec<Row> = known.into_iter().map(|(_, row)| row).collect();
         update(db, &known)?;
-        for key in &recovered {
-            let close = "UPDATE incidents SET state = 'closed', open_key = NULL WHERE open_key = ?";
-            on!(db, c => Statement::new(close, [key.into()]).execute(c))?;
+        for id in &recovered {
+            let close = "UPDATE incidents SET state = 'closed', open_key = NULL WHERE id = ?";
+            on!(db, c => Statement::new(close, [id.into()]).execute(c))?;
         }
     }
     Ok(())
 }
 
 /// Changes in an order of which each part has one of an incident at most: those of different ones may be exchanged.
-fn waves(stream_no: i64, changes: &[Change]) -> BTreeMap<usize, Vec<(ChangeKind, Row)>> {
+fn waves(
+    stream_no: i64,
+    changes: &[Change],
+    label: Option<&str>,
+) -> BTreeMap<usize, Vec<(ChangeKind, Row)>> {
     let mut met: BTreeMap<Option<Vec<u8>>, usize> = BTreeMap::new();
     let mut waves: BTreeMap<usize, Vec<_>> = BTreeMap::new();
     for change in changes {
-        let row = row(stream_no, &change.incident);
+        let row = row(stream_no, &change.incident, label);
         let wave = met.entry(row.open_key.clone()).or_default();
         waves.entry(*wave).or_default().push((change.kind, row));
         *wave += 1;
@@ -74,18 +78,16 @@ fn waves(stream_no: i64, changes: &[Change]) -> BTreeMap<usize, Vec<(ChangeKind,
     waves
 }
 
-/// Closes incidents of the same streams, rules and groups whose memory is lost (to a budget, or to other settings of the
-/// rule): new ones must not overwrite what they say. Those of another writer that counts for itself are shared, but for
-/// who counts for all.
-fn give_way(db: &mut Db, rows: &[Row], (first, last): (i64, i64)) -> Result<()> {
+/// Closes incidents of the same rules and groups whose memory is lost (to a budget, or to other settings of the rule): new
+/// ones must not overwrite what they say.
+fn give_way(db: &mut Db, rows: &[Row]) -> Result<()> {
     for rows in runs(rows) {
         let marks = vec!["?"; rows.len()].join(",");
         let sql = format!(
             "UPDATE incidents SET state = 'closed', open_key = NULL \
-             WHERE open_key IN ({marks}) AND stream_no BETWEEN ? AND ? AND id NOT IN ({marks})"
+             WHERE open_key IN ({marks}) AND id NOT IN ({marks})"
         );
         let mut values: Vec<Value<'_>> = rows.iter().map(|row| (&row.open_key).into()).collect();
-        values.extend([first, last].map(Value::from));
         values.extend(rows.iter().map(|row| Value::from(&row.id)));
         on!(db, c => Statement::new(&sql, values).execute(c))?;
     }
@@ -99,9 +101,9 @@ fn update(db: &mut Db, rows: &[Row]) -> Result<()> {
         Db::Mysql(c) => runs(rows).try_for_each(|rows| update_all(c, rows)),
         db => rows.iter().try_for_each(|row| {
             let sql = "UPDATE incidents SET level = ?, count = ?, first_ts = ?, last_ts = ?, evidence = ?, reason = ? \
-                       WHERE open_key = ?";
-            let [key, state @ ..] = state(row);
-            let values = state.into_iter().chain([key]);
+                       WHERE id = ? AND open_key IS NOT NULL";
+            let [id, state @ ..] = state(row);
+            let values = state.into_iter().chain([id]);
             on!(db, c => Statement::new(sql, values).execute(c))?;
             Ok(())
         }),
@@ -111,14 +113,14 @@ fn update(db: &mut Db, rows: &[Row]) -> Result<()> {
 /// As [`update`], of many in one statement: each takes a way to the server and back.
 #[cfg(feature = "mysql")]
 fn update_all(c: &mut crate::connection::Connection, rows: &[Row]) -> Result<()> {
-    let first = "SELECT CAST(? AS BINARY) AS open_key, CAST(? AS SIGNED) AS level, CAST(? AS SIGNED) AS count, \
+    let first = "SELECT CAST(? AS BINARY) AS id, CAST(? AS SIGNED) AS level, CAST(? AS SIGNED) AS count, \
                  CAST(? AS SIGNED) AS first_ts, CAST(? AS SIGNED) AS last_ts, CAST(? AS CHAR) AS evidence, \
                  CAST(? AS CHAR) AS reason";
     let more = " UNION ALL SELECT ?, ?, ?, ?, ?, ?, ?";
     let set = ["level", "count", "first_ts", "last_ts", "evidence", "reason"]
         .map(|name| format!("i.{name} = n.{name}"));
     let sql = format!(
-        "UPDATE incidents AS i JOIN ({first}{}) AS n ON i.open_key = n.open_key SET {}",
+        "UPDATE incidents AS i JOIN ({first}{}) AS n ON i.id = n.id AND i.open_key IS NOT NULL SET {}",
         more.repeat(rows.len().saturating_sub(1)),
         set.join(", ")
     );
@@ -126,10 +128,10 @@ fn update_all(c: &mut crate::connection::Connection, rows: &[Row]) -> Result<()>
     Ok(())
 }
 
-/// What is unique of an open incident, and what changes of it.
+/// What names an incident, and what changes of it.
 fn state(row: &Row) -> [Value<'_>; 7] {
     [
-        (&row.open_key).into(),
+        (&row.id).into(),
         row.level.into(),
         row.count.into(),
         row.first_ts.into(),
@@ -169,19 +171,19 @@ fn id(incident: &Incident) -> String {
     format!("{:032x}", incident.id)
 }
 
-/// What is unique among open incidents.
-fn open_key(rule: &str, group: &Group) -> Vec<u8> {
-    Sha256::new_with_prefix(rule)
-        .chain_update([0])
-        .chain_update(group.as_json())
-        .finalize()
-        .to_vec()
+/// What is unique among open incidents: one of a rule and group, of all streams or of those of a label.
+fn open_key(rule: &str, group: &Group, label: Option<&str>) -> Vec<u8> {
+    let mut hash = Sha256::new_with_prefix(rule).chain_update([0]).chain_update(group.as_json());
+    if let Some(label) = label {
+        hash = hash.chain_update([0]).chain_update(label);
+    }
+    hash.finalize().to_vec()
 }
 
-fn row(stream_no: i64, incident: &Incident) -> Row {
+fn row(stream_no: i64, incident: &Incident, label: Option<&str>) -> Row {
     Row {
         id: id(incident),
-        open_key: Some(open_key(&incident.rule, &incident.group)),
+        open_key: Some(open_key(&incident.rule, &incident.group, label)),
         rule: incident.rule.clone(),
         title: incident.title.clone(),
         level: incident.level.rank(),
