@@ -38,6 +38,14 @@ async function main() {
   await page.waitForTimeout(1500);
   const text = await page.locator("body").innerText();
   assert(!/undefined|NaN|\[object/.test(text), "the page shows a value that is none");
+  // A clock that is ahead hides nothing, and what it dates is found; letters that turn a text around are shown as such.
+  assert(!text.includes("of a clock that is ahead"), "a record of years ahead is the latest");
+  await page.getByRole("button", { name: "Show them" }).click();
+  await page.getByText("of a clock that is ahead").waitFor();
+  const ahead = await page.locator("#records tbody").innerText();
+  assert(ahead.includes("\\u202egnp.exe") && ahead.includes("2099"), ahead);
+  await page.getByRole("button", { name: "Show those up to now" }).click();
+  await page.getByText("<script>alert(1)</script>").first().waitFor();
   // Each chart draws something that can be seen.
   for (const drawn of [
     "#chart-outcomes .arc.success", "#chart-outcomes .arc.failure", "#chart-hours .bar.all", "#chart-hours .bar.failure",

@@ -1,14 +1,22 @@
 // Builds elements without ever reading data as markup, and updates lists in place.
 
+// What turns the order of letters around would make a text say something else than what was logged.
+const TURNS = /[\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/g;
+
+/** Writes characters that change the direction of a text as escapes. */
+export const plain = (text) => text.replace(TURNS, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
 const SVG = "http://www.w3.org/2000/svg";
 
 function fill(el, attributes, children) {
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) el.addEventListener(name.slice(2), value);
+    else if (name === "title" || name === "aria-label") el.setAttribute(name, plain(String(value)));
     else el.setAttribute(name, value === true ? "" : String(value));
   }
-  el.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  const shown = children.flat().filter((child) => child !== null && child !== undefined && child !== false);
+  el.append(...shown.map((child) => (typeof child === "string" ? plain(child) : child)));
   return el;
 }
 

@@ -22,8 +22,10 @@ export const clock = (date, seconds = true) =>
 export function time(iso) {
   const date = new Date(iso);
   if (!iso || Number.isNaN(date.getTime())) return h("span", null, iso ? String(iso) : "–");
-  const today = new Date().toDateString() === date.toDateString();
-  const day = date.toLocaleDateString(locale(), { day: "numeric", month: "short" });
+  const now = new Date();
+  const today = now.toDateString() === date.toDateString();
+  const year = date.getFullYear() === now.getFullYear() ? undefined : "numeric";
+  const day = date.toLocaleDateString(locale(), { day: "numeric", month: "short", year });
   const utc = `${date.toISOString().slice(0, 19).replace("T", " ")} UTC`;
   return h("time", { datetime: date.toISOString(), title: utc }, today ? clock(date) : `${day} ${clock(date)}`);
 }

@@ -45,7 +45,7 @@ const en = {
   seen: "seen {time} ago", history: "CPU and memory of {host}", show_history: "Show the history of {host}", time: "Time",
   latest_records: "Latest records", filter_records: "Filter the records", source_ip: "Source address", user: "User",
   level_min: "Level at least", apply: "Apply", clear: "Clear", older: "Older", newest: "Newest", pages: "Pages of records",
-  older_page: "An older page: it is not refreshed", action_outcome: "Outcome, action", message: "Message", details: "Details of record {seq}",
+  older_page: "An older page: it is not refreshed", ahead: "There are records dated later than now", shows_ahead: "Records dated later than now: clocks that are ahead", show_ahead: "Show them", show_now: "Show those up to now", action_outcome: "Outcome, action", message: "Message", details: "Details of record {seq}",
   stream: "Stream", origin: "Origin", seq: "Index", leaf: "Leaf", sealed_at: "Sealed at", expires: "Expires",
   filter_by: "Show the records with {field} {value}", shown: "{n} records shown", shown_one: "{n} record shown",
   new_incidents: "{n} open incidents", new_incidents_one: "{n} open incident",

@@ -8,15 +8,18 @@ import { saveProof } from "./integrity.js";
 
 const FIELDS = ["text", "host.name", "source.ip", "user.name", "level_min"];
 const LIMIT = 25;
+const SOON = 120_000;
 
 const open = new Set();
 let shown = [];
 let nextPage = null;
+let ahead = false;
 let round = 0;
 let asked = false;
 
 const keyOf = (record) => `${record.stream}/${record.seq}`;
 const state = () => new URLSearchParams(location.search);
+const showsAhead = () => state().has("ahead");
 
 function form() {
   return byId("filter").elements;
@@ -52,6 +55,7 @@ export function initRecords(refresh) {
     go(query);
     byId("records").scrollIntoView();
   });
+  byId("records-ahead").addEventListener("click", () => go(new URLSearchParams(showsAhead() ? {} : { ahead: "1" })));
   addEventListener("popstate", () => { fillForm(); refresh(); });
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[data-filter]");
@@ -82,9 +86,13 @@ export async function loadRecords() {
   const mine = ++round;
   const query = { limit: LIMIT };
   for (const name of [...FIELDS, "page"]) query[name] = state().get(name);
+  // One clock that is ahead must not keep all that happens now from view.
+  const soon = new Date(Date.now() + SOON).toISOString();
+  query[showsAhead() ? "since" : "until"] = soon;
   try {
-    const { records, meta } = await get("records", query);
+    const [{ records, meta }, later] = await Promise.all([get("records", query), get("records", { since: soon, limit: 1 })]);
     if (mine !== round) return;
+    ahead = later.records.length > 0;
     setText(byId("filter-error"), "");
     const held = query.page || asked ? [] : shown.filter((r) => isHeld(r, records));
     shown = [...records, ...held];
@@ -117,7 +125,11 @@ export function clearRecords() {
 export function draw() {
   const box = byId("records-table");
   const query = state();
-  setText(byId("records-note"), query.has("page") ? t("older_page") : "");
+  const note = query.has("page") ? t("older_page") : showsAhead() ? t("shows_ahead") : ahead ? t("ahead") : "";
+  setText(byId("records-note"), note);
+  const other = byId("records-ahead");
+  other.hidden = !ahead && !showsAhead();
+  setText(other, t(showsAhead() ? "show_now" : "show_ahead"));
   byId("older").hidden = !nextPage;
   byId("newest").hidden = !query.has("page");
   if (!shown.length) {
