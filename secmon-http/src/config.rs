@@ -301,7 +301,10 @@ impl Config {
             }
             inner.insert((*last).into(), value);
         }
-        let config: Self = table.try_into().map_err(|error: toml::de::Error| error.to_string())?;
+        // The file alone was read above.
+        let config: Self = table.try_into().map_err(|error: toml::de::Error| {
+            format!("a variable of the environment, SECMON_*, is wrong: {error}")
+        })?;
         config.check()?;
         Ok(config)
     }
@@ -376,13 +379,23 @@ impl Config {
         sigma.problems().iter().for_each(warn);
         builder = builder.sigma(&sigma);
         for (id, rule) in &self.rules {
+            let kind = rule.kind.as_deref().unwrap_or(id);
             if !rule.enabled {
+                // Rules with other ids, as Sigma's, may come and go.
+                let is_word = id.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+                if is_word
+                    && !builder.has(id)
+                    && secmon_core::rules::kinds().all(|(known, _)| known != kind)
+                {
+                    return Err(format!("`[rules.{id}]` is to be off, but there is no such rule"));
+                }
                 builder = builder.without(id);
                 continue;
             }
-            let kind = rule.kind.as_deref().unwrap_or(id);
             let settings = serde_json::Value::Object(rule.settings.clone());
-            builder = builder.settings(id, kind, settings).map_err(|error| error.to_string())?;
+            builder = builder
+                .settings(id, kind, settings)
+                .map_err(|error| format!("`[rules.{id}]`: {error}"))?;
         }
         Ok(builder)
     }
@@ -420,11 +433,19 @@ mod tests {
             config.and_then(|config| config.ruleset().map(drop)).unwrap_err()
         };
         assert!(error("listn = 1").contains("line 1") && error("listn = 1").contains("listn"));
+        let environment = |name: &str| (name == "SECMON_PROBE_EVERY").then(|| "abc".to_owned());
+        let wrong = Config::parse("", environment).unwrap_err();
+        assert!(wrong.contains("environment") && wrong.contains("probe.every"), "{wrong}");
         let unknown = error("[rules.brute_force]\nfailurs = 3");
         assert!(unknown.contains("brute_force") && unknown.contains("failurs"), "{unknown}");
         assert!(error("[retention]\neveryday = \"23h\"").contains("retention.everyday"));
         assert!(error("[integrity]\nanchor_every = \"0s\"").contains("integrity.anchor_every"));
         assert!(error("timezone = \"Mars\"").contains("Mars"));
-        assert!(error("[rules.x]\nkind = \"nope\"").contains("nope"));
+        let nope = error("[rules.x]\nkind = \"nope\"");
+        assert!(nope.contains("nope") && nope.contains("[rules.x]"), "{nope}");
+        let off = error("[rules.brut_force]\nenabled = false");
+        assert!(off.contains("[rules.brut_force]"), "{off}");
+        let fine = "[rules.threshold_disk]\nenabled = false\n[rules.5f3d-1]\nenabled = false";
+        Config::parse(fine, |_| None).unwrap().ruleset().unwrap();
     }
 }

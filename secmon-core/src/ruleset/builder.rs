@@ -45,6 +45,11 @@ impl Builder {
         Ok(self)
     }
 
+    /// Whether a rule of this id was added.
+    pub fn has(&self, id: &str) -> bool {
+        self.rules.iter().any(|rule| rule.id == id)
+    }
+
     /// Adds all built-in kinds with their defaults.
     #[must_use]
     pub fn builtin(mut self) -> Self {

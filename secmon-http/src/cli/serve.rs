@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use secmon_http::{App, Config};
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::output::say;
@@ -48,6 +50,9 @@ impl Run for Serve {
 }
 
 async fn serve(config: Config) -> Result<u8, Failure> {
+    // From the first moment on: without it the signal ends the process.
+    #[cfg(unix)]
+    let hangup = signal(SignalKind::hangup())?;
     let listen = loopback(&config.listen)?;
     let listener = tokio::net::TcpListener::bind(listen)
         .await
@@ -56,7 +61,7 @@ async fn serve(config: Config) -> Result<u8, Failure> {
     let address = listener.local_addr()?;
     app.start_jobs();
     #[cfg(unix)]
-    reload_on_hangup(&app)?;
+    tokio::spawn(reload_on_hangup(app.clone(), hangup));
     say(format_args!(
         "setup link, valid for an hour and once: http://{address}/{}",
         app.setup_fragment()
@@ -89,15 +94,10 @@ fn loopback(listen: &str) -> Result<SocketAddr, Failure> {
 
 /// Reads the rules again on SIGHUP, as services do.
 #[cfg(unix)]
-fn reload_on_hangup(app: &App) -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut hangup, app) = (signal(SignalKind::hangup())?, app.clone());
-    tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
-            app.reload_or_warn().await;
-        }
-    });
-    Ok(())
+async fn reload_on_hangup(app: App, mut hangup: Signal) {
+    while hangup.recv().await.is_some() {
+        app.reload_or_warn().await;
+    }
 }
 
 /// Until SIGTERM or Ctrl-C.
@@ -107,7 +107,7 @@ async fn stop() {
     };
     #[cfg(unix)]
     let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        match signal(SignalKind::terminate()) {
             Ok(mut signal) => {
                 signal.recv().await;
             }
