@@ -18,7 +18,8 @@ impl Store {
             if let Some(block) = self.read(|db| missing(db, &stream))? {
                 self.read(|db| {
                     let row = make(db, stream.stream_no, block)?;
-                    on!(db, c => diesel::insert_into(search_blocks::table).values(&row).execute(c))?;
+                    // Where another process has made it, or another of its number, the next call sees it.
+                    on!(db, c => diesel::insert_or_ignore_into(search_blocks::table).values(&row).execute(c))?;
                     Ok(())
                 })?;
                 return Ok(true);
