@@ -48,6 +48,9 @@ pub(super) fn priority(line: &str) -> (Option<i64>, &str) {
 /// `auth.info ` as `BusyBox` writes it, `auth|security:info ` as AIX, `<4.6> ` and `<auth.info> ` as FreeBSD does when
 /// it is asked to; none where the next word is something else.
 pub(super) fn written(text: &str) -> Option<(i64, &str)> {
+    if !text.starts_with(|first: char| first == '<' || first.is_ascii_lowercase()) {
+        return None;
+    }
     let end = memchr(b' ', text.as_bytes().get(..32.min(text.len()))?)?;
     let (word, rest) = (text.get(..end)?, text.get(end + 1..)?);
     if let Some(inner) = word.strip_prefix('<') {

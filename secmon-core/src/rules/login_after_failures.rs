@@ -33,7 +33,10 @@ pub struct Logins {
     #[serde(flatten)]
     attempts: Attempts,
     #[serde(default)]
-    logins: Bounded<Login>,
+    last: Bounded<Login>,
+    /// The last of all logins: what comes behind it, as most does, is not late.
+    #[serde(default)]
+    latest: Option<i64>,
 }
 
 /// A login that succeeded, and what is known to have failed before it: more of that may come late.
@@ -51,12 +54,17 @@ impl Heap for Login {
     }
 }
 
-impl Login {
-    /// Whether a failure comes late that belongs before it. What is further away may have a wrong clock.
-    fn is_late(&self, time: i64, within: Duration) -> bool {
-        time < self.time && self.time.saturating_sub(time) <= micros(within)
+impl Logins {
+    /// Whether a failure comes late that belongs before a login. What is further away may have a wrong clock.
+    fn is_late(&self, group: &Group, time: i64, within: Duration) -> bool {
+        let is_before = |login: &Login| {
+            time < login.time && login.time.saturating_sub(time) <= micros(within)
+        };
+        Some(time) < self.latest && self.last.get(group).is_some_and(is_before)
     }
+}
 
+impl Login {
     /// A failure that comes late; says whether it is now known that too many came before.
     fn late(&mut self, time: i64, weight: u32, need: u32) -> bool {
         if self.before.is_some_and(|before| time < before) {
@@ -70,18 +78,18 @@ impl Login {
 
 impl Memory for Logins {
     fn bytes(&self) -> usize {
-        self.attempts.windows().bytes() + self.logins.bytes()
+        self.attempts.windows().bytes() + self.last.bytes()
     }
 
     fn evicted(&self) -> u64 {
-        self.attempts.windows().evicted() + self.logins.evicted()
+        self.attempts.windows().evicted() + self.last.evicted()
     }
 
     fn evict(&mut self) {
-        if self.attempts.windows().bytes() > self.logins.bytes() {
+        if self.attempts.windows().bytes() > self.last.bytes() {
             self.attempts.memory().evict();
         } else {
-            self.logins.evict();
+            self.last.evict();
         }
     }
 }
@@ -109,7 +117,7 @@ impl Rule for LoginAfterFailures {
             Input::Signal(signal) => signal,
             Input::Tick(now) => {
                 state.attempts.expire(now, self.horizon());
-                state.logins.expire(now, self.horizon());
+                state.last.expire(now, self.horizon());
                 return;
             }
         };
@@ -120,15 +128,16 @@ impl Rule for LoginAfterFailures {
                 out.push(signal, Self::ABOUT.level);
             }
             state.attempts.forget(&signal.group);
-            state.logins.update(&signal.group, time, |login| {
+            state.latest = state.latest.max(Some(time));
+            state.last.update(&signal.group, time, |login| {
                 if login.before.is_none() || time >= login.time {
                     *login = Login { time, before: Some(login.time), failures };
                 }
             });
-        } else if state.logins.get(&signal.group).is_some_and(|login| login.is_late(time, self.within)) {
+        } else if state.is_late(&signal.group, time, self.within) {
             let weight = state.attempts.weight(signal, out);
             let late = |login: &mut Login| login.late(time, weight, self.failures);
-            if state.logins.update(&signal.group, time, late) {
+            if state.last.update(&signal.group, time, late) {
                 out.push(signal, Self::ABOUT.level);
             }
         } else {
