@@ -94,6 +94,12 @@ impl<'a> Log<'a> {
     /// Renames what is there, and begins a new file; who writes goes on in the old one until told.
     fn rotate(&mut self) -> File {
         let path = |name: &str| self.folder.join(name);
+        for old in (2..8).rev() {
+            let old_path = path(&format!("app.log.{old}.gz"));
+            if old_path.exists() {
+                fs::rename(old_path, path(&format!("app.log.{}.gz", old + 1))).unwrap();
+            }
+        }
         if path("app.log.1").exists() {
             let packed = Command::new("gzip").arg(path("app.log.1")).status().unwrap();
             assert!(packed.success());
@@ -124,14 +130,25 @@ fn rotation_loses_and_doubles_no_line() {
     log.line("in the new file");
     until_stored(folder, &log.written);
 
-    // While the service is away: twice, so that what it had read lies compressed.
+    // Twice at once, while it runs: the file in the middle has the name for a moment only.
+    for name in ["fast", "faster"] {
+        log.line(&format!("before {name}"));
+        log.file = log.rotate();
+        std::thread::sleep(Duration::from_millis(20));
+        log.line(&format!("behind {name}"));
+    }
+    until_stored(folder, &log.written);
+
+    // While the service is away: again and again, so that what it had read lies compressed, with an empty file between
+    // and a copy of the first.
     service.stop();
+    fs::copy(folder.join("app.log"), folder.join("app.log-20261119")).unwrap();
     log.line("unread");
-    for name in ["second", "third"] {
+    for name in ["second", "", "third"] {
         log.file = log.rotate();
         // Files are told apart by when they were written.
         std::thread::sleep(Duration::from_millis(20));
-        (0..3).for_each(|number| log.line(&format!("{name} {number}")));
+        (0..3 * name.len().min(1)).for_each(|number| log.line(&format!("{name} {number}")));
     }
     let service = Service::start(folder);
     until_stored(folder, &log.written);
@@ -141,7 +158,7 @@ fn rotation_loses_and_doubles_no_line() {
 
     // Truncated behind a copy, as `copytruncate` does it.
     let service = Service::start(folder);
-    fs::copy(folder.join("app.log"), folder.join("app.log.3")).unwrap();
+    fs::copy(folder.join("app.log"), folder.join("app.log.9")).unwrap();
     log.file = File::create(folder.join("app.log")).unwrap();
     log.line("behind the copy");
     until_stored(folder, &log.written);

@@ -2,6 +2,7 @@
 //! doubles a line.
 
 mod rotation;
+mod source;
 
 use std::io::{BufRead, Read as _};
 use std::path::PathBuf;
@@ -31,7 +32,7 @@ pub(super) async fn run(app: App) {
     let mut files = config.files.clone();
     if config.auto {
         files.extend(
-            AUTH_LOGS.map(PathBuf::from).into_iter().filter(|path| rotation::open(path).is_ok()),
+            AUTH_LOGS.map(PathBuf::from).into_iter().filter(|path| source::open(path).is_ok()),
         );
     }
     let mut following = tokio::task::JoinSet::new();
@@ -66,9 +67,13 @@ async fn follow(app: App, path: PathBuf) {
             Ok(read) => read,
             Err(error) => (Request::default(), Some(error)),
         };
-        if let Some(warning) = warning.filter(|warning| *warning != said) {
-            tracing::warn!("{warning}");
-            said = warning;
+        match warning {
+            Some(warning) if warning == said => {}
+            Some(warning) => {
+                tracing::warn!("{warning}");
+                said = warning;
+            }
+            None => said.clear(),
         }
         let events = request.events.len();
         let bad = request.events.iter().filter(|event| event.error().is_some()).count();
@@ -141,8 +146,8 @@ fn read(store: &Store, label: &str, followed: &mut Followed) -> Result<Chunk, St
     // Of a file each line is counted once, also where another one goes on.
     let key = RequestKey::new("follow", &format!("{}:{}", position.name, position.lines), b"");
     let modified = file.modified;
-    let (lines, bytes) =
-        lines(&mut file.at(position.position).map_err(failed)?, is_ended).map_err(failed)?;
+    let next = |reader: &mut dyn BufRead| lines(reader, is_ended);
+    let (lines, bytes) = followed.content(&mut file, position.position, next).map_err(failed)?;
     if lines.is_empty() {
         return Ok(Chunk { warning, ..Chunk::default() });
     }
