@@ -656,10 +656,6 @@ fn a_stream_whose_row_was_changed_is_not_continued() {
 fn a_stream_that_is_gone_is_missed_by_whoever_has_its_key_its_key_file_or_a_checkpoint() {
     let victim = victim();
     let copy = victim.copy();
-    // Whoever goes on there notes that the key file belongs to this store.
-    let now = noon(2 * DAY + 50);
-    let writer = stores::open(&copy.folder).writer("web-1", Ruleset::builtin(), now).unwrap();
-    writer.close(now).unwrap();
     copy.run(
         "DELETE FROM records; DELETE FROM streams; DELETE FROM checkpoints; DELETE FROM seals",
     );
@@ -681,6 +677,15 @@ fn a_stream_that_is_gone_is_missed_by_whoever_has_its_key_its_key_file_or_a_chec
     let with = stores::open(&copy.folder);
     assert_eq!(missed(&with, &VerifyOptions::default()), 1);
     assert_eq!(missed(&with, &anchored), 1);
+    // In a folder in which others have theirs too, it is missed by the store of which it is noted to be.
+    let shared = copy.folder.path().join("secmon.db.keys/../secmon.db.keys");
+    let with_shared = Store::open_with(&url(&copy.folder), Some(&shared), false).unwrap();
+    assert_eq!(missed(&with_shared, &VerifyOptions::default()), 0);
+    let noted =
+        shared.join(victim.genesis.name().rsplit('/').next().unwrap()).with_extension("store");
+    let place = copy.folder.path().join("secmon.db").canonicalize().unwrap();
+    fs::write(noted, place.to_str().unwrap()).unwrap();
+    assert_eq!(missed(&with_shared, &VerifyOptions::default()), 1);
     // Nobody who goes on there makes it forgotten.
     let mut next = with.writer("web-1", Ruleset::empty(), noon(3 * DAY)).unwrap();
     next.maintain(noon(3 * DAY + 100)).unwrap();

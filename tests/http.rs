@@ -134,6 +134,7 @@ async fn bad_lines_are_named_and_kept_and_good_ones_stored() {
         "incidents?state=bogus",
         "detections?state=open",
         "incidents?stat=open",
+        "incidents?limitt=5",
     ] {
         let answer = service.get(&format!("/api/v1/{path}")).await;
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{path}");
@@ -229,7 +230,7 @@ async fn incidents_and_detections_are_filtered_by_time_level_and_group() {
             "since=2026-11-11T00:00:00Z&until=2026-11-13T00:00:00Z&rule=brute_force&source.ip=2001:db8::7",
             1,
         ),
-        ("no.where=x", 0),
+        ("tenant=x", 0),
     ] {
         for list in ["incidents", "detections"] {
             let found = service.json(&format!("/api/v1/{list}?{filter}")).await;

@@ -239,7 +239,7 @@ detection: {s: {event.action: connection_blocked}, condition: s}
 ---
 {title: s_ports, id: s_ports, correlation: {type: value_count, rules: [s_blocked], timespan: 4m, condition: {field: destination.port, gt: 3}}}
 ---
-{title: s_sum, id: s_sum, correlation: {type: value_sum, rules: [s_blocked], group-by: [source.ip], timespan: 2m, condition: {field: destination.port, gte: 60}}}
+{title: s_sum, id: s_sum, correlation: {type: value_sum, rules: [s_blocked], group-by: [source.ip], timespan: 2m, condition: {field: destination.port, gte: 30}}}
 ---
 {title: s_both, id: s_both, correlation: {type: temporal, rules: [s_failed, s_accepted], group-by: [host.name], timespan: 90s}}
 ---

@@ -87,14 +87,19 @@ pub(crate) fn read(path: &Path) -> Result<Option<KeyFile>> {
     json.map(|json| Ok(KeyFile::parse(&json)?)).transpose()
 }
 
-/// The key files in a folder of streams of a store, as far as they can be read: others may have theirs in it.
-pub(crate) fn of_store(folder: &Path, store: &str) -> Vec<KeyFile> {
+/// The key files in a folder, as far as they can be read: all of them, or where others may have theirs in it those that
+/// are noted to be of a store.
+pub(crate) fn of_store(folder: &Path, store: Option<&str>) -> Vec<KeyFile> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let own = entries.map(|entry| entry.path()).filter(|path| {
-        path.extension().is_some_and(|end| end == STORE)
-            && fs::read(path).is_ok_and(|named| named == store.as_bytes())
+    let paths = entries.map(|entry| entry.path()).filter(|path| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
     });
-    own.filter_map(|path| read(&path.with_extension("")).ok().flatten()).collect()
+    let is_own = |path: &PathBuf| {
+        let noted = || fs::read(path.with_extension(STORE));
+        store.is_none_or(|store| noted().is_ok_and(|noted| noted == store.as_bytes()))
+    };
+    paths.filter(is_own).filter_map(|path| read(&path).ok().flatten()).collect()
 }
 
 /// The bytes of a file, if it is there.

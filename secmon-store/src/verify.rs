@@ -125,7 +125,10 @@ impl Store {
     /// Looks for key files of streams that had records and are not there.
     fn left_keys(&self, verdicts: &[Verdict]) -> Result<Vec<Verdict>> {
         // Read first: a stream is stored before its key file knows of records.
-        let keys = keys::of_store(&self.0.keys, &self.0.location.name());
+        let location = &self.0.location;
+        let is_own = !location.is_shared() && self.0.keys == location.keys();
+        let name = (!is_own).then(|| location.name());
+        let keys = keys::of_store(&self.0.keys, name.as_deref());
         let there: Vec<String> = self.streams()?.into_iter().map(|stream| stream.origin).collect();
         let is_left = |keys: &KeyFile| {
             keys.size > 0

@@ -88,6 +88,17 @@ impl Attempts {
         out: &mut Detections,
     ) -> u32 {
         let weight = self.weight(signal, out);
+        self.add_weight(signal, weight, within, need)
+    }
+
+    /// As [`Attempts::add`], of what [`Attempts::weight`] has said.
+    pub(super) fn add_weight(
+        &mut self,
+        signal: &Signal,
+        weight: u32,
+        within: Duration,
+        need: u32,
+    ) -> u32 {
         if weight == 0 {
             return 0;
         }

@@ -136,6 +136,8 @@ impl Rule for LoginAfterFailures {
             });
         } else if state.is_late(&signal.group, time, self.within) {
             let weight = state.attempts.weight(signal, out);
+            // Also in its place among the others: the clock of that login may be ahead of this one's.
+            state.attempts.add_weight(signal, weight, self.within, self.failures);
             let late = |login: &mut Login| login.late(time, weight, self.failures);
             if state.last.update(&signal.group, time, late) {
                 out.push(signal, Self::ABOUT.level);

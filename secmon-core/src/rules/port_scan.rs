@@ -118,7 +118,8 @@ impl Rule for PortScan {
     }
 }
 
-/// Whether a packet answers one from here, as those do that come when a firewall has forgotten the connection.
+/// Whether a packet answers one from here, as those do that come when a firewall has forgotten the connection. Whoever
+/// scans with such packets (`nmap -sA`, `-sU -g 53`) is not told from these.
 fn is_answer(event: &Event) -> bool {
     if let Some(flags) = event.get(fields::IPTABLES_TCP_FLAGS) {
         return flags.each().iter().any(|flag| matches!(flag.as_str(), Some("ACK" | "RST")));

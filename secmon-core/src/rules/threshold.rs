@@ -56,20 +56,30 @@ struct Excess {
 }
 
 impl Excess {
-    /// A value above the limit; says since when all were.
+    /// Forgets values that lie so far ahead that their clock was wrong, or so far back that nobody knows what was between.
+    fn forget_apart(&mut self, time: i64, silence: i64) {
+        let is_apart = |other: i64| time.abs_diff(other) > silence.unsigned_abs();
+        if self.last.is_some_and(is_apart) {
+            (self.since, self.last) = (None, None);
+        }
+        self.low = self.low.filter(|low| *low <= time || !is_apart(*low));
+    }
+
+    /// A value above the limit; says for how long all were.
     fn above(&mut self, time: i64, silence: i64) -> Option<i64> {
+        self.forget_apart(time, silence);
         if self.low.is_some_and(|low| time <= low) {
             return None;
         }
-        let apart = self.last.is_some_and(|last| time.saturating_sub(last) > silence);
-        let since = self.since.filter(|_| !apart).map_or(time, |since| since.min(time));
+        let since = self.since.map_or(time, |since| since.min(time));
         self.since = Some(since);
         self.last = self.last.max(Some(time));
         self.last.map(|last| last.saturating_sub(since))
     }
 
     /// A value that is not; says whether it is the last of all.
-    fn below(&mut self, time: i64) -> bool {
+    fn below(&mut self, time: i64, silence: i64) -> bool {
+        self.forget_apart(time, silence);
         if self.low.is_some_and(|low| time <= low) {
             return false;
         }
@@ -138,12 +148,12 @@ impl Rule for Threshold {
                     out.push(signal, Self::ABOUT.level);
                 }
             } else if value <= below {
-                if excess.below(time) && excess.fired {
+                if excess.below(time, silence) && excess.fired {
                     out.recover(signal.time, signal.group.clone());
                     excess.fired = false;
                 }
             } else if !excess.fired {
-                excess.below(time);
+                excess.below(time, silence);
             }
         });
     }
@@ -216,7 +226,20 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_arrival_changes_nothing_and_silence_is_no_excess() {
+    fn a_clock_that_is_ahead_neither_hides_nor_keeps_anything() {
+        let rule = Threshold { lasting: Duration::from_mins(2), ..Threshold::default() };
+        let ahead = 60 * 24 * 365;
+        let hidden = [(ahead, 10.0), (1, 95.0), (2, 95.0), (3, 95.0)];
+        assert_eq!(answers(&rule, hidden), ["", "", "", "fired"]);
+        let kept = [(ahead, 95.0), (0, 95.0), (1, 95.0), (2, 95.0), (3, 10.0), (4, 95.0), (6, 95.0)];
+        assert_eq!(answers(&rule, kept), ["", "", "", "fired", "recovered", "", "fired"]);
+        let fired = [(1, 95.0), (3, 95.0), (ahead, 95.0), (5, 10.0)];
+        assert_eq!(answers(&rule, fired), ["", "fired", "", "recovered"]);
+        assert_eq!(answers(&rule, [(23 * 60, 95.0), (0, 95.0)]), ["", ""]);
+    }
+
+    #[test]
+    fn what_comes_late_is_put_in_its_place_and_silence_is_no_excess() {
         let rule = Threshold { lasting: Duration::from_mins(4), ..Threshold::default() };
         let late = [(1, 95.0), (0, 95.0), (2, 95.0), (3, 95.0), (4, 95.0)];
         assert_eq!(answers(&rule, late), ["", "", "", "", "fired"]);

@@ -141,12 +141,8 @@ impl Params {
             group: BTreeMap::new(),
         };
         let group = self.rest();
-        // Fields of groups are ECS's, of sources' own (`TargetUserName`), or those of thresholds.
-        let is_field = |name: &str| {
-            name.contains(|letter: char| letter == '.' || letter.is_ascii_uppercase())
-                || matches!(name, "metric" | "device")
-        };
-        if let Some(name) = group.keys().find(|name| !is_field(name)) {
+        // Groups have fields of any name; one that looks like a parameter is most likely meant as that.
+        if let Some(name) = group.keys().find(|name| is_slip(name)) {
             return Err(Error::bad_request(format!("unknown parameter `{name}`")));
         }
         Ok(IncidentQuery { group, ..query })
@@ -164,6 +160,17 @@ impl Params {
             None => Ok(()),
         }
     }
+}
+
+/// Whether a name is that of a parameter with a letter or two left out or put in.
+fn is_slip(name: &str) -> bool {
+    let is_within = |few: &str, many: &str| {
+        let mut many = many.chars();
+        few.chars().all(|letter| many.any(|other| other == letter))
+    };
+    ["since", "until", "state", "rule", "level", "level_min", "limit", "page"].iter().any(|known| {
+        name.len().abs_diff(known.len()) <= 2 && (is_within(name, known) || is_within(known, name))
+    })
 }
 
 impl<S: Send + Sync> axum::extract::FromRequestParts<S> for Params {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use secmon_core::{Change, ChangeKind, Group, Incident};
+use secmon_core::{Change, ChangeKind, Incident};
 use sha2::{Digest, Sha256};
 
 use super::Row;
@@ -43,7 +43,7 @@ pub(crate) fn apply(
         let (opened, mut known): (Vec<_>, Vec<_>) =
             wave.into_iter().partition(|(kind, _)| *kind == ChangeKind::Opened);
         let opened: Vec<Row> = opened.into_iter().map(|(_, row)| row).collect();
-        give_way(db, &opened)?;
+        give_way(db, &opened, label.is_some().then_some(stream_no))?;
         let insert = diesel::insert_or_ignore_into(incidents::table);
         if insert_rows!(db, insert, "INSERT IGNORE", &opened)? < opened.len() {
             // It was stored before.
@@ -79,17 +79,25 @@ fn waves(
 }
 
 /// Closes incidents of the same rules and groups whose memory is lost (to a budget, or to other settings of the rule): new
-/// ones must not overwrite what they say.
-fn give_way(db: &mut Db, rows: &[Row]) -> Result<()> {
+/// ones must not overwrite what they say. Those of a stream may have a key without a label still.
+fn give_way(db: &mut Db, rows: &[Row], stream_no: Option<i64>) -> Result<()> {
     for rows in runs(rows) {
         let marks = vec!["?"; rows.len()].join(",");
-        let sql = format!(
-            "UPDATE incidents SET state = 'closed', open_key = NULL \
-             WHERE open_key IN ({marks}) AND id NOT IN ({marks})"
+        let close = format!(
+            "UPDATE incidents SET state = 'closed', open_key = NULL WHERE open_key IN ({marks}) AND id NOT IN ({marks})"
         );
+        let ids = || rows.iter().map(|row| Value::from(&row.id));
         let mut values: Vec<Value<'_>> = rows.iter().map(|row| (&row.open_key).into()).collect();
-        values.extend(rows.iter().map(|row| Value::from(&row.id)));
-        on!(db, c => Statement::new(&sql, values).execute(c))?;
+        values.extend(ids());
+        on!(db, c => Statement::new(&close, values).execute(c))?;
+        let Some(stream_no) = stream_no else { continue };
+        let keys = rows.iter().map(|row| Some(key_of(&row.rule, &row.grp, None)));
+        let keys: Vec<Option<Vec<u8>>> = keys.collect();
+        let mut values: Vec<Value<'_>> = keys.iter().map(Value::from).collect();
+        values.extend(ids());
+        values.push(stream_no.into());
+        let close = close + " AND stream_no = ?";
+        on!(db, c => Statement::new(&close, values).execute(c))?;
     }
     Ok(())
 }
@@ -104,7 +112,11 @@ fn update(db: &mut Db, rows: &[Row]) -> Result<()> {
                        WHERE id = ? AND open_key IS NOT NULL";
             let [id, state @ ..] = state(row);
             let values = state.into_iter().chain([id]);
-            on!(db, c => Statement::new(sql, values).execute(c))?;
+            if on!(db, c => Statement::new(sql, values).execute(c))? == 0 {
+                // Closed by somebody; or another writer had it open in common, and it has no row yet.
+                let row = std::slice::from_ref(row);
+                insert_rows!(db, diesel::insert_or_ignore_into(incidents::table), "INSERT IGNORE", row)?;
+            }
             Ok(())
         }),
     }
@@ -172,8 +184,8 @@ fn id(incident: &Incident) -> String {
 }
 
 /// What is unique among open incidents: one of a rule and group, of all streams or of those of a label.
-fn open_key(rule: &str, group: &Group, label: Option<&str>) -> Vec<u8> {
-    let mut hash = Sha256::new_with_prefix(rule).chain_update([0]).chain_update(group.as_json());
+fn key_of(rule: &str, group: &str, label: Option<&str>) -> Vec<u8> {
+    let mut hash = Sha256::new_with_prefix(rule).chain_update([0]).chain_update(group);
     if let Some(label) = label {
         hash = hash.chain_update([0]).chain_update(label);
     }
@@ -183,7 +195,7 @@ fn open_key(rule: &str, group: &Group, label: Option<&str>) -> Vec<u8> {
 fn row(stream_no: i64, incident: &Incident, label: Option<&str>) -> Row {
     Row {
         id: id(incident),
-        open_key: Some(open_key(&incident.rule, &incident.group, label)),
+        open_key: Some(key_of(&incident.rule, incident.group.as_json(), label)),
         rule: incident.rule.clone(),
         title: incident.title.clone(),
         level: incident.level.rank(),

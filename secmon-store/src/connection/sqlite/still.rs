@@ -21,10 +21,12 @@ pub(in crate::connection) struct Still {
 }
 
 impl Still {
-    /// None where this process can write, or where something lies beside the file that whoever has it open leaves there.
+    /// None where this process can write, or where something lies beside the file that belongs into it.
     pub(in crate::connection) fn of(path: &Path) -> Option<Self> {
         let place = path.canonicalize().ok()?;
-        let is_alone = ["-wal", "-shm", "-journal"].iter().all(|end| !beside(&place, end).exists());
+        let size = |end: &str| beside(&place, end).metadata().map(|facts| facts.len());
+        // What is in the log, or in a journal, belongs to the file; an empty log says nothing.
+        let is_alone = size("-wal").unwrap_or(0) == 0 && size("-journal").is_err();
         let can_write = access(parent(&place), Access::WRITE_OK).is_ok();
         let facts = place.metadata().ok().filter(Metadata::is_file)?;
         let (size, modified) = (facts.len(), facts.modified().ok());
