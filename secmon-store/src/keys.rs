@@ -136,11 +136,17 @@ pub(crate) fn secret(folder: &Path, name: &str) -> Result<Zeroizing<[u8; 32]>> {
 
 /// Opens a file that only its owner may read.
 fn open_private(path: &Path) -> Result<File> {
+    let opened = private_options().create(true).truncate(false).open(path);
+    opened.map_err(|error| Error::file(path, error))
+}
+
+/// For writing a file that, where it is made, only its owner may read.
+pub(crate) fn private_options() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true);
+    options.write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|error| Error::file(path, error))
+    options
 }
 
 #[cfg(unix)]

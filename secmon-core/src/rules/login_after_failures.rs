@@ -134,16 +134,16 @@ impl Rule for LoginAfterFailures {
                     *login = Login { time, before: Some(login.time), failures };
                 }
             });
-        } else if state.is_late(&signal.group, time, self.within) {
+        } else {
             let weight = state.attempts.weight(signal, out);
-            // Also in its place among the others: the clock of that login may be ahead of this one's.
+            // Also where it comes late, in its place among the others: the clock of that login may be ahead of this one's.
             state.attempts.add_weight(signal, weight, self.within, self.failures);
             let late = |login: &mut Login| login.late(time, weight, self.failures);
-            if state.last.update(&signal.group, time, late) {
+            if state.is_late(&signal.group, time, self.within)
+                && state.last.update(&signal.group, time, late)
+            {
                 out.push(signal, Self::ABOUT.level);
             }
-        } else {
-            state.attempts.add(signal, self.within, self.failures, out);
         }
     }
 

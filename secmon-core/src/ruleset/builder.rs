@@ -119,7 +119,7 @@ impl Builder {
     /// An id that is not there.
     pub fn only(mut self, ids: &[String]) -> Result<Self> {
         for id in ids {
-            if !self.rules.iter().any(|rule| rule.id == *id) {
+            if !self.has(id) {
                 return Err(Error::Unknown {
                     what: "rule",
                     name: id.clone(),

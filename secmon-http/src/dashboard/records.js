@@ -90,9 +90,10 @@ export async function loadRecords() {
   const soon = new Date(Date.now() + SOON).toISOString();
   query[showsAhead() ? "since" : "until"] = soon;
   try {
-    const [{ records, meta }, later] = await Promise.all([get("records", query), get("records", { since: soon, limit: 1 })]);
+    const later = showsAhead() ? null : get("records", { since: soon, limit: 1 });
+    const [{ records, meta }, one] = await Promise.all([get("records", query), later]);
     if (mine !== round) return;
-    ahead = later.records.length > 0;
+    ahead = one?.records.length > 0;
     setText(byId("filter-error"), "");
     const held = query.page || asked ? [] : shown.filter((r) => isHeld(r, records));
     shown = [...records, ...held];

@@ -23,13 +23,14 @@ use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
+use secmon_core::State;
 use secmon_store::IncidentQuery;
+use serde::Deserialize as _;
+use serde::de::IntoDeserializer as _;
+use serde::de::value::Error as ValueError;
 
 use crate::app::App;
 use crate::error::Error;
-
-/// The states of an incident.
-const STATES: [&str; 3] = ["open", "acknowledged", "closed"];
 
 /// The largest body that is read.
 pub(crate) const MOST_BODY: usize = 32 << 20;
@@ -124,15 +125,14 @@ impl Params {
 
     /// What lists of incidents and detections ask for; what nobody else takes must be in the group.
     pub(crate) fn incidents(mut self) -> Result<IncidentQuery, Error> {
-        let state = self.take("state");
-        if let Some(state) = state.as_deref().filter(|state| !STATES.contains(state)) {
-            let known = STATES.join("`, `");
-            return Err(Error::bad_request(format!("`state={state}` is none of `{known}`")));
-        }
+        let state = self.take("state").map(|text| {
+            let read = State::deserialize(text.as_str().into_deserializer());
+            read.map_err(|error: ValueError| Error::bad_request(format!("`state`: {error}")))
+        });
         let query = IncidentQuery {
             since: self.time("since")?,
             until: self.time("until")?,
-            state,
+            state: state.transpose()?.map(|state| state.to_string()),
             rule: self.take("rule"),
             level: self.level("level")?,
             level_min: self.level("level_min")?,

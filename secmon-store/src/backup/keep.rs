@@ -11,6 +11,7 @@ use diesel::{QueryableByName, RunQueryDsl as _, sql_query};
 use super::archive::{Header, In, Item, damaged};
 use super::shape::{Shape, shapes};
 use crate::connection::{Db, Location, on};
+use crate::keys::private_options;
 use crate::{Error, Result};
 
 /// An attempt whose backup counts still.
@@ -34,11 +35,7 @@ pub(crate) fn keep(location: &Location, keys: &Path, schema: &str) -> Result<()>
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(failed)?;
     }
-    let mut options = File::options();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(&partial).map_err(failed)?;
+    let file = private_options().create(true).truncate(false).open(&partial).map_err(failed)?;
     // Another service of this machine may be making it.
     file.lock().map_err(failed)?;
     if path.exists() {

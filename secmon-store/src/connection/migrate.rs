@@ -18,28 +18,13 @@ impl Location {
     pub(crate) fn open(&self, create: bool, keep: &dyn Fn(&str) -> Result<()>) -> Result<Db> {
         let failed = |reason| self.failed(reason);
         match &self.place {
-            Place::Sqlite(path) => {
-                let mut db = sqlite::connect(path, create).map_err(failed)?;
+            Place::Sqlite(place) => {
+                let mut db = place.connect(create).map_err(failed)?;
                 sqlite::check(&mut db, create).map_err(failed)?;
                 let applied = sqlite::applied(&mut db).map_err(failed)?;
                 self.check(&applied)?;
                 if next::<diesel::sqlite::Sqlite>(&sqlite::MIGRATIONS, &applied, None).is_some() {
-                    if let Some(last) = applied.iter().max() {
-                        sqlite::keep(&mut db, path, last).map_err(failed)?;
-                    }
-                    sqlite::migrate(&mut db, None).map_err(failed)?;
-                }
-                Ok(Db::Sqlite(Box::new(db)))
-            }
-            Place::Still(still) => {
-                let mut db = still.connect().map_err(failed)?;
-                sqlite::check(&mut db, false).map_err(failed)?;
-                let applied = sqlite::applied(&mut db).map_err(failed)?;
-                self.check(&applied)?;
-                if next::<diesel::sqlite::Sqlite>(&sqlite::MIGRATIONS, &applied, None).is_some() {
-                    return Err(failed(
-                        "its schema is older than this version's, and it cannot be written: use a copy".into(),
-                    ));
+                    place.update(&mut db, applied.iter().max()).map_err(failed)?;
                 }
                 Ok(Db::Sqlite(Box::new(db)))
             }
@@ -67,9 +52,8 @@ impl Location {
     pub(crate) fn make(&self, last: Option<&str>) -> Result<()> {
         let failed = |reason| self.failed(reason);
         let applied = match &self.place {
-            Place::Still(_) => return Err(failed("it cannot be written".into())),
-            Place::Sqlite(path) => {
-                let mut db = sqlite::connect(path, true).map_err(failed)?;
+            Place::Sqlite(place) => {
+                let mut db = place.connect(true).map_err(failed)?;
                 sqlite::migrate(&mut db, last).map_err(failed)?;
                 sqlite::applied(&mut db).map_err(failed)?
             }

@@ -74,9 +74,7 @@ impl std::fmt::Debug for Location {
 
 #[derive(Clone)]
 enum Place {
-    Sqlite(PathBuf),
-    /// A file that this process can only read, and that nobody writes.
-    Still(sqlite::Still),
+    Sqlite(sqlite::Place),
     #[cfg(feature = "mysql")]
     Mysql(Box<mysql::Place>),
 }
@@ -85,7 +83,7 @@ impl Location {
     /// `sqlite://PATH`, relative unless PATH begins with `/`; `mysql://USER[:PW]@HOST[:PORT]/DB[?..]`.
     pub(crate) fn parse(url: &str) -> Result<Self> {
         if let Some(path) = url.strip_prefix("sqlite://").filter(|path| !path.is_empty()) {
-            let place = Place::Sqlite(path.into());
+            let place = Place::Sqlite(sqlite::Place::at(path));
             return Ok(Self { url: url.into(), address: url.into(), place });
         }
         #[cfg(feature = "mysql")]
@@ -107,25 +105,24 @@ impl Location {
 
     /// Takes a file as one that nobody changes, where that is so.
     pub(crate) fn settle(&mut self) {
-        if let Place::Sqlite(path) = &self.place
-            && let Some(still) = sqlite::Still::of(path)
-        {
-            self.place = Place::Still(still);
+        if let Place::Sqlite(place) = &mut self.place {
+            place.settle();
         }
     }
 
     /// Refuses what was read of a file that changed meanwhile.
     pub(crate) fn check_still(&self) -> Result<()> {
-        if let Place::Still(still) = &self.place {
-            still.check().map_err(|reason| self.failed(reason))?;
+        match &self.place {
+            Place::Sqlite(place) => place.check_still().map_err(|reason| self.failed(reason)),
+            #[cfg(feature = "mysql")]
+            Place::Mysql(_) => Ok(()),
         }
-        Ok(())
     }
 
     /// A name for the place that no other store has on this machine.
     pub(crate) fn name(&self) -> String {
         match &self.place {
-            Place::Sqlite(path) | Place::Still(sqlite::Still { path, .. }) => {
+            Place::Sqlite(sqlite::Place { path, .. }) => {
                 let whole = path.canonicalize();
                 whole.as_deref().unwrap_or(path).display().to_string()
             }
@@ -137,9 +134,7 @@ impl Location {
     /// Where key files are unless said otherwise.
     pub(crate) fn keys(&self) -> PathBuf {
         match &self.place {
-            Place::Sqlite(path) | Place::Still(sqlite::Still { path, .. }) => {
-                sqlite::beside(path, ".keys")
-            }
+            Place::Sqlite(place) => sqlite::beside(&place.path, ".keys"),
             #[cfg(feature = "mysql")]
             Place::Mysql(_) => match std::env::var_os("STATE_DIRECTORY") {
                 Some(folder) => PathBuf::from(folder).join("keys"),
@@ -151,12 +146,8 @@ impl Location {
     /// Opens a connection; an SQLite database is made when it is absent and `create` says so.
     pub(crate) fn connect(&self, create: bool) -> Result<Db> {
         match &self.place {
-            Place::Sqlite(path) => {
-                let connection = sqlite::connect(path, create);
-                Ok(Db::Sqlite(Box::new(connection.map_err(|reason| self.failed(reason))?)))
-            }
-            Place::Still(still) => {
-                let connection = still.connect();
+            Place::Sqlite(place) => {
+                let connection = place.connect(create);
                 Ok(Db::Sqlite(Box::new(connection.map_err(|reason| self.failed(reason))?)))
             }
             #[cfg(feature = "mysql")]
@@ -203,7 +194,7 @@ impl Location {
     #[cfg(feature = "mysql")]
     pub(crate) fn connect_patiently(&self) -> Result<Db> {
         match &self.place {
-            Place::Sqlite(_) | Place::Still(_) => self.reconnect(),
+            Place::Sqlite(_) => self.reconnect(),
             Place::Mysql(place) => {
                 let connection = place.connect(mysql::LONG);
                 let mut connection = connection.map_err(|reason| Error::Busy { reason })?;
@@ -229,11 +220,10 @@ impl Location {
     pub(crate) fn beside(&self) -> Result<Self> {
         match &self.place {
             // Also what a database has left beside it: it would be taken for that of the new one.
-            Place::Still(_) => Err(Error::Exists { url: self.url.clone() }),
-            Place::Sqlite(path)
+            Place::Sqlite(place)
                 if ["", "-wal", "-shm", "-journal"]
                     .iter()
-                    .any(|end| sqlite::beside(path, end).exists()) =>
+                    .any(|end| sqlite::beside(&place.path, end).exists()) =>
             {
                 Err(Error::Exists { url: self.url.clone() })
             }
@@ -251,9 +241,9 @@ impl Location {
     /// Takes the place of another.
     pub(crate) fn take_place_of(&self, other: &Self) -> Result<()> {
         if let (Place::Sqlite(from), Place::Sqlite(to)) = (&self.place, &other.place)
-            && from != to
+            && from.path != to.path
         {
-            sqlite::put(from, to).map_err(|reason| self.failed(reason))?;
+            sqlite::put(&from.path, &to.path).map_err(|reason| self.failed(reason))?;
         }
         Ok(())
     }
@@ -261,11 +251,10 @@ impl Location {
     /// Removes a file that was made beside another.
     pub(crate) fn discard(&self) {
         match &self.place {
-            Place::Still(_) => {}
-            Place::Sqlite(path) => {
+            Place::Sqlite(place) => {
                 for end in ["", "-wal", "-shm"] {
                     // None of them need be there.
-                    let _ = std::fs::remove_file(sqlite::beside(path, end));
+                    let _ = std::fs::remove_file(sqlite::beside(&place.path, end));
                 }
             }
             #[cfg(feature = "mysql")]
@@ -275,7 +264,7 @@ impl Location {
 
     /// Whether other machines have the same store.
     pub(crate) fn is_shared(&self) -> bool {
-        !matches!(self.place, Place::Sqlite(_) | Place::Still(_))
+        !matches!(self.place, Place::Sqlite(_))
     }
 
     /// Host, port and name of a database on a server, as a file can have them: `127.0.0.1_3306_secmon`.

@@ -12,14 +12,65 @@ use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
 use super::migrate::next;
+use crate::keys::private_options;
 
-pub(super) use self::still::Still;
+use self::still::Still;
 
 pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const NOT_UTF8: &str = "the path is not UTF-8";
 
+/// Where a database is.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) path: PathBuf,
+    /// As it was first seen, where this process can only read it and nobody writes it.
+    still: Option<Still>,
+}
+
+impl Place {
+    pub(super) fn at(path: &str) -> Self {
+        Self { path: path.into(), still: None }
+    }
+
+    /// Takes the file as one that nobody changes, where that is so.
+    pub(super) fn settle(&mut self) {
+        self.still = Still::of(&self.path);
+    }
+
+    /// Refuses what was read of a file that was still and has changed.
+    pub(super) fn check_still(&self) -> Result<(), String> {
+        self.still.as_ref().map_or(Ok(()), Still::check)
+    }
+
+    /// Opens the file, made when it is absent and `create` says so; else why not.
+    pub(super) fn connect(&self, create: bool) -> Result<SqliteConnection, String> {
+        match &self.still {
+            Some(still) => still.connect(),
+            None => connect(&self.path, create),
+        }
+    }
+
+    /// Brings the schema up to date behind its last change, if there was one: what is there is copied before.
+    pub(super) fn update(
+        &self,
+        connection: &mut SqliteConnection,
+        last: Option<&String>,
+    ) -> Result<(), String> {
+        if self.still.is_some() {
+            return Err(
+                "its schema is older than this version's, and it cannot be written: use a copy"
+                    .into(),
+            );
+        }
+        if let Some(last) = last {
+            keep(connection, &self.path, last)?;
+        }
+        migrate(connection, None)
+    }
+}
+
 /// Opens the file, made when it is absent and `create` says so; else why not.
-pub(super) fn connect(path: &Path, create: bool) -> Result<SqliteConnection, String> {
+fn connect(path: &Path, create: bool) -> Result<SqliteConnection, String> {
     if create {
         // Where it cannot be made SQLite says so, and why.
         let _ = make(path);
@@ -47,11 +98,7 @@ fn establish(address: &str, settings: &str) -> Result<SqliteConnection, String> 
 
 /// Makes an empty file that only its owner can read: what lies beside it later gets the same rights.
 fn make(path: &Path) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
+    match private_options().create_new(true).open(path) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         made => made.map(drop),
     }
@@ -113,11 +160,7 @@ pub(super) fn applied(connection: &mut SqliteConnection) -> Result<Vec<String>, 
 
 /// Keeps a copy of a database as it is before its schema changes, beside it: `PATH.schema-NUMBER`. One that is there
 /// is of an attempt before.
-pub(super) fn keep(
-    connection: &mut SqliteConnection,
-    path: &Path,
-    version: &str,
-) -> Result<(), String> {
+fn keep(connection: &mut SqliteConnection, path: &Path, version: &str) -> Result<(), String> {
     let copy = beside(path, &format!(".schema-{version}"));
     if copy.exists() {
         return Ok(());

@@ -11,9 +11,7 @@ use super::{NOT_UTF8, beside, establish, parent};
 
 /// Such a file, as it was first seen.
 #[derive(Clone)]
-pub(in crate::connection) struct Still {
-    /// As it was named.
-    pub(in crate::connection) path: PathBuf,
+pub(super) struct Still {
     /// Where it is, behind links: what SQLite leaves lies beside that.
     place: PathBuf,
     size: u64,
@@ -22,7 +20,7 @@ pub(in crate::connection) struct Still {
 
 impl Still {
     /// None where this process can write, or where something lies beside the file that belongs into it.
-    pub(in crate::connection) fn of(path: &Path) -> Option<Self> {
+    pub(super) fn of(path: &Path) -> Option<Self> {
         let place = path.canonicalize().ok()?;
         let size = |end: &str| beside(&place, end).metadata().map(|facts| facts.len());
         // What is in the log, or in a journal, belongs to the file; an empty log says nothing.
@@ -30,11 +28,11 @@ impl Still {
         let can_write = access(parent(&place), Access::WRITE_OK).is_ok();
         let facts = place.metadata().ok().filter(Metadata::is_file)?;
         let (size, modified) = (facts.len(), facts.modified().ok());
-        (is_alone && !can_write).then(|| Self { path: path.into(), place, size, modified })
+        (is_alone && !can_write).then_some(Self { place, size, modified })
     }
 
     /// Opens it as one that nobody changes (<https://sqlite.org/uri.html>).
-    pub(in crate::connection) fn connect(&self) -> Result<SqliteConnection, String> {
+    pub(super) fn connect(&self) -> Result<SqliteConnection, String> {
         self.check()?;
         let path = self.place.to_str().ok_or(NOT_UTF8)?;
         let path = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
@@ -48,7 +46,7 @@ impl Still {
     }
 
     /// Refuses a file that has changed: what was read of it fits no moment.
-    pub(in crate::connection) fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), String> {
         let facts = self.place.metadata().map_err(|error| error.to_string())?;
         if (facts.len(), facts.modified().ok()) == (self.size, self.modified) {
             return Ok(());
