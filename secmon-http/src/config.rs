@@ -397,5 +397,7 @@ mod tests {
         assert!(off.contains("[rules.brut_force]"), "{off}");
         let fine = "[rules.threshold_disk]\nenabled = false\n[rules.5f3d-1]\nenabled = false";
         Config::parse(fine, |_| None).unwrap().ruleset().unwrap();
+        let without = "builtin = false\n[rules.threshold_disk]\nenabled = false";
+        Config::parse(without, |_| None).unwrap().ruleset().unwrap();
     }
 }

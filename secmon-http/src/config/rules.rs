@@ -40,10 +40,8 @@ impl Config {
             if !rule.enabled {
                 // Rules with other ids, as Sigma's, may come and go.
                 let is_word = id.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-                if is_word
-                    && !builder.has(id)
-                    && secmon_core::rules::kinds().all(|(known, _)| known != kind)
-                {
+                let is_builtin = || Ruleset::builder().builtin().has(kind);
+                if is_word && !builder.has(id) && !is_builtin() {
                     return Err(format!("`[rules.{id}]` is to be off, but there is no such rule"));
                 }
                 builder = builder.without(id);
